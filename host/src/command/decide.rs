@@ -1,0 +1,138 @@
+//! `bandpass decide`
+
+use std::path::PathBuf;
+
+use anstream::{eprintln, println};
+use anyhow::{Context as _, Result};
+use bandpass::{Challenge, Decision, Outcome, Plugin, Request, Runtime, UsedChallenges, Verifier};
+use clap::Args;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::{Verdict, input};
+
+/// Let a merchant's policy decide on a token.
+#[derive(Args)]
+pub(crate) struct Decide {
+    /// The policy: a Wasm component.
+    #[arg(long, value_name = "FILE")]
+    plugin: PathBuf,
+    /// The merchant's settings for it (JSON).
+    #[arg(long, value_name = "FILE")]
+    settings: PathBuf,
+    /// Trust list (JSON).
+    #[arg(long, value_name = "FILE")]
+    trust: PathBuf,
+    /// The challenge that the token answers (JSON).
+    #[arg(long, value_name = "FILE")]
+    challenge: PathBuf,
+    /// Remember used challenges in this file. Without it a token can be replayed.
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
+    /// Time at which to judge, in seconds since 1970; now, unless given.
+    #[arg(long, value_name = "UNIX")]
+    now: Option<u64>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    /// The token, a file with it, or `-` for standard input.
+    #[arg(value_name = "TOKEN|FILE|-")]
+    token: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ChallengeFile {
+    audience: Vec<String>,
+    nonce: String,
+    #[serde(default)]
+    transaction_data: Vec<String>,
+    #[serde(default = "default_max_age")]
+    max_age: u32,
+    #[serde(default = "default_clock_tolerance")]
+    clock_tolerance: u32,
+    request: RequestFile,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RequestFile {
+    merchant: String,
+    #[serde(default)]
+    context: Map<String, Value>,
+}
+
+fn default_max_age() -> u32 {
+    bandpass_core::Challenge::DEFAULT_MAX_AGE
+}
+
+fn default_clock_tolerance() -> u32 {
+    bandpass_core::Challenge::DEFAULT_CLOCK_TOLERANCE
+}
+
+impl Decide {
+    pub(crate) fn run(self) -> Result<Verdict> {
+        let token = input::token(&self.token)?;
+        let file = serde_json::from_slice::<ChallengeFile>(&input::file(&self.challenge)?)
+            .with_context(|| format!("challenge.malformed: {}", self.challenge.display()))?;
+        let now = input::now(self.now)?;
+        let challenge = Challenge {
+            audience: file.audience,
+            nonce: file.nonce,
+            now,
+            max_age: file.max_age,
+            clock_tolerance: file.clock_tolerance,
+            transaction_data: file.transaction_data,
+        };
+        // A challenge that nobody could answer is the caller's mistake, no verdict on the token.
+        bandpass_core::Challenge::new(challenge.audience.clone(), challenge.nonce.clone(), now)?
+            .transaction_data(&challenge.transaction_data)?;
+        let context = Value::Object(file.request.context).to_string();
+        let request = Request { now, merchant: file.request.merchant, context };
+        let settings = String::from_utf8(input::file(&self.settings)?).context("the settings are not text")?;
+        let mut used = self.state.as_deref().map(UsedChallenges::in_file).transpose()?;
+        let runtime = Runtime::new()?;
+        let mut verifier = Verifier::open(&runtime, input::file(&self.trust)?)?;
+        let outcome = match Plugin::load(&runtime, &input::file(&self.plugin)?) {
+            Ok(plugin) => plugin.decide(&mut verifier, &settings, &token, &challenge, &request),
+            Err(error) => Outcome::denied(&error),
+        };
+        let decision = match &mut used {
+            Some(used) => outcome.settle(used, &challenge.nonce, &token, now)?,
+            None => outcome.decision,
+        };
+        self.print(&decision);
+        Ok(match decision {
+            Decision::Allow { .. } => Verdict::Accepted,
+            Decision::Deny { .. } => Verdict::Rejected,
+            Decision::StepUp { .. } => Verdict::StepUp,
+        })
+    }
+
+    fn print(&self, decision: &Decision) {
+        let replay = if self.state.is_some() { "checked" } else { "not-checked" };
+        if self.json {
+            let mut result = decision.to_json();
+            if let Some(members) = result.as_object_mut() {
+                members.insert("status".into(), "not-checked".into());
+                members.insert("replay".into(), replay.into());
+            }
+            println!("{result}");
+            return;
+        }
+        match decision {
+            Decision::Allow { reason, obligations, .. } => {
+                println!("allow: {reason}");
+                for obligation in obligations {
+                    println!("obligation: {} {}", obligation.name, obligation.parameters);
+                }
+            }
+            Decision::Deny { reason, message } => println!("deny: {reason}: {message}"),
+            Decision::StepUp { reason, message, .. } => println!("step-up: {reason}: {message}"),
+        }
+        eprintln!("status: not checked");
+        if self.state.is_none() {
+            eprintln!("replay: not checked; `--state FILE` remembers used challenges");
+        }
+    }
+}

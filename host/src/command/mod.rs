@@ -1,0 +1,6 @@
+//! A file a command.
+
+pub(crate) mod decide;
+pub(crate) mod demo;
+pub(crate) mod inspect;
+pub(crate) mod verify;

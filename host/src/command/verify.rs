@@ -1,0 +1,160 @@
+//! `bandpass verify`
+
+use std::path::PathBuf;
+
+use anstream::println;
+use anyhow::{Result, bail};
+use bandpass::{Accepted, Challenge, Demand, Error, Requirements, Runtime, Verifier};
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+use crate::{Verdict, input};
+
+/// Verify a band token, and say what it proves or why it is refused.
+#[derive(Args)]
+pub(crate) struct Verify {
+    /// Trust list (JSON): the issuers, their keys and the credential types that they are trusted for.
+    #[arg(long, value_name = "FILE")]
+    trust: PathBuf,
+    /// Audience that the proof must name. May be repeated: any one of them will do.
+    #[arg(long, value_name = "A", required = true)]
+    audience: Vec<String>,
+    /// Nonce that the proof must carry.
+    #[arg(long, value_name = "N")]
+    nonce: String,
+    /// Time at which to judge, in seconds since 1970; now, unless given.
+    #[arg(long, value_name = "UNIX")]
+    now: Option<u64>,
+    /// Greatest age of the proof.
+    #[arg(long, value_name = "SECONDS", default_value_t = bandpass_core::Challenge::DEFAULT_MAX_AGE)]
+    max_age: u32,
+    /// By how much clocks may differ.
+    #[arg(long, value_name = "SECONDS", default_value_t = bandpass_core::Challenge::DEFAULT_CLOCK_TOLERANCE)]
+    clock_tolerance: u32,
+    /// Transaction data that the holder must have agreed to: a file with the base64url string as sent. May be repeated.
+    #[arg(long, value_name = "FILE")]
+    transaction_data: Vec<PathBuf>,
+    /// What to ask for on top of what the band profile does, separated by commas.
+    #[arg(long, value_name = "WHAT", value_delimiter = ',')]
+    require: Vec<Requirement>,
+    /// Accept a credential without the holder's proof, which anyone may have copied. Never for a band's.
+    #[arg(long, value_name = "not-required")]
+    holder: Option<Waiver>,
+    /// Accept a payment that the phone did not approve.
+    #[arg(long, value_name = "not-required")]
+    approval: Option<Waiver>,
+    /// Accept a payment by a band that is not worn.
+    #[arg(long, value_name = "not-required")]
+    worn: Option<Waiver>,
+    /// Accept a payment by a band that is locked.
+    #[arg(long, value_name = "not-required")]
+    unlocked: Option<Waiver>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    /// The token, a file with it, or `-` for standard input.
+    #[arg(value_name = "TOKEN|FILE|-")]
+    token: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Requirement {
+    Approval,
+    Worn,
+    Unlocked,
+    Confirmed,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Waiver {
+    NotRequired,
+}
+
+impl Verify {
+    pub(crate) fn run(self) -> Result<Verdict> {
+        let token = input::token(&self.token)?;
+        let transaction_data = self.transaction_data.iter().map(|path| input::transaction_data(path));
+        let challenge = Challenge {
+            audience: self.audience.clone(),
+            nonce: self.nonce.clone(),
+            now: input::now(self.now)?,
+            max_age: self.max_age,
+            clock_tolerance: self.clock_tolerance,
+            transaction_data: transaction_data.collect::<Result<_>>()?,
+        };
+        let requirements = self.requirements()?;
+        let verified = Verifier::open(&Runtime::new()?, input::file(&self.trust)?)
+            .and_then(|mut verifier| verifier.verify(&token, &challenge, "", &requirements));
+        match verified {
+            Ok(accepted) => {
+                self.print_accepted(&accepted);
+                Ok(Verdict::Accepted)
+            }
+            // The caller's mistakes and the machine's are no verdict on the token.
+            Err(error) if is_failure(&error) => {
+                if self.json {
+                    println!("{}", json!({"error": error.to_json()}));
+                }
+                Err(error.into())
+            }
+            Err(error) => {
+                match self.json {
+                    true => println!("{}", json!({"accepted": false, "error": error.to_json()})),
+                    false => println!("rejected: {error}"),
+                }
+                Ok(Verdict::Rejected)
+            }
+        }
+    }
+
+    fn requirements(&self) -> Result<Requirements> {
+        let demand = |name, required: Option<Requirement>, waiver: Option<Waiver>| match (
+            required.is_some_and(|required| self.require.contains(&required)),
+            waiver,
+        ) {
+            (true, Some(Waiver::NotRequired)) => bail!("--require {name} and --{name} not-required exclude each other"),
+            (true, None) => Ok(Demand::Required),
+            (false, Some(Waiver::NotRequired)) => Ok(Demand::NotRequired),
+            (false, None) => Ok(Demand::ByProfile),
+        };
+        Ok(Requirements {
+            holder: demand("holder", None, self.holder)?,
+            approval: demand("approval", Some(Requirement::Approval), self.approval)?,
+            methods: Vec::new(),
+            worn: demand("worn", Some(Requirement::Worn), self.worn)?,
+            unlocked: demand("unlocked", Some(Requirement::Unlocked), self.unlocked)?,
+            unlocked_within: None,
+            confirmed: demand("confirmed", Some(Requirement::Confirmed), None)?,
+            distance_mm: None,
+            claims: Vec::new(),
+            same_holder_as: None,
+        })
+    }
+
+    fn print_accepted(&self, accepted: &Accepted) {
+        let mut result = accepted.to_json();
+        if self.json {
+            if let Some(members) = result.as_object_mut() {
+                members.insert("accepted".into(), true.into());
+            }
+            println!("{result}");
+            return;
+        }
+        println!("accepted");
+        for (name, value) in result.as_object().into_iter().flatten() {
+            if !value.is_null() && *value != json!([]) {
+                println!("{name}: {}", value.as_str().map_or_else(|| format!("{value:#}"), printable));
+            }
+        }
+    }
+}
+
+fn is_failure(error: &Error) -> bool {
+    let code = error.code();
+    ["trust.", "challenge.", "host."].iter().any(|stage| code.starts_with(stage))
+}
+
+/// Text from a token on a terminal.
+fn printable(text: &str) -> String {
+    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+}

@@ -1,0 +1,102 @@
+//! What comes out: allow, deny or step-up.
+
+use crate::bindings::policy::exports::bandpass::sdk::policy::Obligation;
+use crate::bindings::sdk::exports::bandpass::sdk::verification::Requirements;
+use crate::error::{Code, Error};
+use crate::used::UsedChallenges;
+use crate::verifier::Accepted;
+
+/// Proof that the verifier accepted the very submission that was decided on. Only the host makes one, from a handle that
+/// only the verifier makes.
+#[derive(Clone, Debug)]
+pub struct Proven(Accepted);
+
+impl Proven {
+    /// The caller has asked the verifier whether the handle belongs to the submission.
+    pub(crate) fn after_belongs(accepted: Accepted) -> Self {
+        Self(accepted)
+    }
+
+    /// What was proved.
+    #[must_use]
+    pub fn accepted(&self) -> &Accepted {
+        &self.0
+    }
+}
+
+/// A merchant's decision on a submission.
+#[derive(Debug)]
+pub enum Decision {
+    /// Yes.
+    Allow {
+        /// What the allow rests on.
+        proven: Box<Proven>,
+        /// Stable code, the policy's own.
+        reason: String,
+        /// What the merchant must do.
+        obligations: Vec<Obligation>,
+    },
+    /// No.
+    Deny {
+        /// Stable code: the policy's, the verifier's or the host's.
+        reason: String,
+        /// One sentence for people.
+        message: String,
+    },
+    /// Not yet.
+    StepUp {
+        /// Stable code, the policy's own.
+        reason: String,
+        /// One sentence for people.
+        message: String,
+        /// What would do.
+        requirements: Box<Requirements>,
+    },
+}
+
+impl Decision {
+    /// Denies, for whatever went wrong.
+    pub(crate) fn deny(error: &Error) -> Self {
+        Self::Deny { reason: error.code().into(), message: error.message().into() }
+    }
+
+    /// Stable code of the reason.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::Allow { reason, .. } | Self::Deny { reason, .. } | Self::StepUp { reason, .. } => reason,
+        }
+    }
+}
+
+/// A decision, and whether it used the challenge up.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The decision.
+    pub decision: Decision,
+    /// Whether the submission was verified, which uses its challenge up whatever was decided.
+    pub verified: bool,
+}
+
+impl Outcome {
+    /// Denied before anything was verified.
+    #[must_use]
+    pub fn denied(error: &Error) -> Self {
+        Self { decision: Decision::deny(error), verified: false }
+    }
+
+    /// Uses the challenge up if the submission was verified; if somebody else has used it already, that denies.
+    ///
+    /// # Errors
+    /// `host.store`: whether it was used can't be told, so there is no decision.
+    pub fn settle(self, used: &mut UsedChallenges, nonce: &str, vp_token: &[u8], now: u64) -> Result<Decision, Error> {
+        if !self.verified {
+            return Ok(self.decision);
+        }
+        match used.consume(nonce, vp_token, now) {
+            Ok(()) => Ok(self.decision),
+            Err(error @ Error::Host { code: Code::ChallengeUsed, .. }) => Ok(Decision::deny(&error)),
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Verifies band tokens and runs merchants' policies on them.
+//!
+//! The verifier is a Wasm component that is carried in this library; a merchant's policy is another, in a store of its own.
+//! A policy sees the verifier only through the `verification` interface, which this host serves it. An allow can't be
+//! forged: it must carry a handle that the verifier made for this very submission.
+//!
+//! ```no_run
+//! use bandpass::{Challenge, Plugin, Request, Runtime, Verifier};
+//!
+//! # fn main() -> Result<(), bandpass::Error> {
+//! # let (wasm, trust, settings, vp_token) = (vec![], vec![], "{}", "");
+//! # let challenge = Challenge { audience: vec![], nonce: String::new(), now: 0, max_age: 300, clock_tolerance: 60,
+//! #     transaction_data: vec![] };
+//! let runtime = Runtime::new()?;
+//! let mut verifier = Verifier::open(&runtime, trust)?;
+//! let plugin = Plugin::load(&runtime, &wasm)?;
+//! let request = Request { now: challenge.now, merchant: "shop".into(), context: "{}".into() };
+//! let outcome = plugin.decide(&mut verifier, settings, vp_token.as_bytes(), &challenge, &request);
+//! println!("{}", outcome.decision.reason());
+//! # Ok(())
+//! # }
+//! ```
+
+mod bindings;
+mod cache;
+mod convert;
+mod decision;
+mod error;
+mod json;
+mod limits;
+mod plugin;
+mod runtime;
+mod used;
+mod verifier;
+
+pub use bindings::policy::exports::bandpass::sdk::policy::{Description, Obligation, Query, Request};
+pub use bindings::sdk::exports::bandpass::sdk::setup::Challenge;
+pub use bindings::sdk::exports::bandpass::sdk::verification::{
+    Approval, CounterState, Demand, Distance, Evidence, Failure, Money, PathSegment, Payee, Payment, Requirements,
+    StatusState, Transaction,
+};
+pub use decision::{Decision, Outcome, Proven};
+pub use error::{Code, Error};
+pub use plugin::{Plugin, Session};
+pub use runtime::{Runtime, VERIFIER_COMPONENT, digest};
+pub use used::UsedChallenges;
+pub use verifier::{Accepted, Verifier};

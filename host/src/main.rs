@@ -1,0 +1,99 @@
+//! The `bandpass` command.
+
+mod command;
+mod input;
+
+use std::process::ExitCode;
+
+use anstream::{eprintln, println};
+use clap::{Parser, Subcommand};
+
+use command::{decide, demo, inspect, verify};
+
+/// Verifies tokens that are bound to a wearable, and runs merchants' policies on them.
+///
+/// Exit codes: 0 accepted or allowed, 2 rejected or denied, 3 step-up, 1 failure, 64 wrong usage.
+#[derive(Parser)]
+#[command(name = "bandpass", disable_version_flag = true, arg_required_else_help = true)]
+struct Arguments {
+    /// Print the version; with `--verbose` also what it carries.
+    #[arg(long, short = 'V')]
+    version: bool,
+    /// Say more.
+    #[arg(long, short)]
+    verbose: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Verify(verify::Verify),
+    Decide(decide::Decide),
+    Inspect(inspect::Inspect),
+    Demo(demo::Demo),
+}
+
+/// How a command ended, when it did not fail.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Accepted,
+    Rejected,
+    StepUp,
+}
+
+impl From<Verdict> for ExitCode {
+    fn from(verdict: Verdict) -> Self {
+        Self::from(match verdict {
+            Verdict::Accepted => 0,
+            Verdict::Rejected => 2,
+            Verdict::StepUp => 3,
+        })
+    }
+}
+
+const FAILURE: u8 = 1;
+/// `EX_USAGE` of sysexits.h.
+const USAGE: u8 = 64;
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { USAGE.into() } else { ExitCode::SUCCESS };
+        }
+    };
+    if arguments.version {
+        print_version(arguments.verbose);
+        return ExitCode::SUCCESS;
+    }
+    let done = match arguments.command {
+        Some(Command::Verify(verify)) => verify.run(),
+        Some(Command::Decide(decide)) => decide.run(),
+        Some(Command::Inspect(inspect)) => inspect.run(),
+        Some(Command::Demo(demo)) => demo.run(),
+        None => {
+            eprintln!("bandpass: no command given; see `bandpass --help`");
+            return USAGE.into();
+        }
+    };
+    match done {
+        Ok(verdict) => verdict.into(),
+        Err(error) => {
+            eprintln!("bandpass: {error:#}");
+            FAILURE.into()
+        }
+    }
+}
+
+fn print_version(verbose: bool) {
+    println!("bandpass {}", env!("CARGO_PKG_VERSION"));
+    if verbose {
+        let wasm = bandpass::VERIFIER_COMPONENT;
+        println!("verifier sha256:{} {} bytes", bandpass::digest(wasm), wasm.len());
+        if let Some(folder) = bandpass::Runtime::new().ok().as_ref().and_then(bandpass::Runtime::cache_folder) {
+            println!("compiled code in {}", folder.display());
+        }
+    }
+}

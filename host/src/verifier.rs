@@ -1,0 +1,214 @@
+//! The verifier component, in a store of its own.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use wasmtime::Store;
+use wasmtime::component::{Linker, ResourceAny};
+
+use crate::bindings::sdk::exports::bandpass::sdk::setup::Challenge;
+use crate::bindings::sdk::exports::bandpass::sdk::verification::{
+    ClaimPath, Evidence, Failure, Requirements, StatusState, Transaction,
+};
+use crate::bindings::sdk::{Sdk, SdkPre};
+use crate::error::{Code, Error};
+use crate::limits::{CALL_TICKS, Limits, RESULT_BYTES, VERIFIER_MEMORY};
+use crate::runtime::{Runtime, VERIFIER_COMPONENT};
+
+/// A verifier that trusts a list of issuers. It belongs to one thread, which finishes one submission before the next.
+pub struct Verifier {
+    pre: SdkPre<Limits>,
+    trust: Arc<[u8]>,
+    /// None while a policy has it, and after a trap, which poisons an instance for good.
+    pub(crate) instance: Option<Instance>,
+}
+
+/// What a verification proved, as data.
+#[derive(Clone, Debug)]
+pub struct Accepted {
+    /// `iss` of the credential.
+    pub issuer: String,
+    /// `vct` of the credential.
+    pub credential_type: Option<String>,
+    /// The disclosed claims.
+    pub claims: Map<String, Value>,
+    /// Transactions that the holder agreed to.
+    pub transactions: Vec<Transaction>,
+    /// What the proof says of the moment.
+    pub evidence: Option<Evidence>,
+    /// RFC 7638 thumbprint of the holder's key.
+    pub key_thumbprint: Option<String>,
+    /// `exp` of the credential.
+    pub expires: Option<u64>,
+    /// Whether the credential's status was looked up.
+    pub status: StatusState,
+}
+
+impl Verifier {
+    /// A verifier with a trust list (JSON).
+    ///
+    /// # Errors
+    /// `trust.malformed`, or `host.runtime` if the component can't be compiled here.
+    pub fn open(runtime: &Runtime, trust: Vec<u8>) -> Result<Self, Error> {
+        let pre = || {
+            let component = runtime.compile(VERIFIER_COMPONENT)?;
+            SdkPre::new(Linker::new(runtime.engine()).instantiate_pre(&component)?)
+        };
+        let pre = pre().map_err(|error| Error::host(Code::HostRuntime, error))?;
+        let mut verifier = Self { pre, trust: trust.into(), instance: None };
+        verifier.instance()?;
+        Ok(verifier)
+    }
+
+    /// Verifies the presentation that answers `query_id`, the empty one for a bare presentation.
+    ///
+    /// # Errors
+    /// The verifier's refusal, or `verifier.trap`.
+    pub fn verify(
+        &mut self,
+        vp_token: &[u8],
+        challenge: &Challenge,
+        query_id: &str,
+        requirements: &Requirements,
+    ) -> Result<Accepted, Error> {
+        let instance = self.instance()?;
+        let verified = instance.submit(vp_token, challenge).and_then(|submission| {
+            let verified = instance.verify(submission, query_id, requirements).and_then(|verified| match verified {
+                Ok(verified) => instance.accepted(verified).map(Ok),
+                Err(failure) => Ok(Err(Error::Refused(failure))),
+            });
+            instance.release()?;
+            verified
+        });
+        match verified {
+            Ok(verdict) => verdict,
+            Err(error) => {
+                self.instance = None;
+                Err(trapped(&error))
+            }
+        }
+    }
+
+    /// The instance, a fresh one if the last one trapped.
+    pub(crate) fn instance(&mut self) -> Result<&mut Instance, Error> {
+        if self.instance.is_none() {
+            self.instance = Some(Instance::new(&self.pre, &self.trust)?);
+        }
+        self.instance.as_mut().ok_or_else(|| Error::host(Code::VerifierTrap, "no verifier"))
+    }
+}
+
+pub(crate) fn trapped(error: &wasmtime::Error) -> Error {
+    Error::host(Code::VerifierTrap, format!("the verifier stopped: {}", error.root_cause()))
+}
+
+/// An instance of the verifier with its trust list. An `Err` of a method is a trap: the instance is of no more use.
+pub(crate) struct Instance {
+    store: Store<Limits>,
+    sdk: Sdk,
+    verifier: ResourceAny,
+    /// Handles of the submission under evaluation, which has to be given back.
+    held: Vec<ResourceAny>,
+}
+
+impl Instance {
+    fn new(pre: &SdkPre<Limits>, trust: &[u8]) -> Result<Self, Error> {
+        let mut store = Store::new(pre.engine(), Limits::new(VERIFIER_MEMORY));
+        store.limiter(|limits| limits);
+        store.set_hostcall_fuel(RESULT_BYTES);
+        store.set_epoch_deadline(CALL_TICKS);
+        let sdk = pre.instantiate(&mut store).map_err(|error| trapped(&error))?;
+        let opened = sdk.bandpass_sdk_setup().verifier().call_open(&mut store, trust);
+        let verifier = opened.map_err(|error| trapped(&error))?.map_err(Error::Refused)?;
+        Ok(Self { store, sdk, verifier, held: Vec::new() })
+    }
+
+    /// Every call starts with its full time.
+    fn rearm(&mut self) {
+        self.store.set_epoch_deadline(CALL_TICKS);
+    }
+
+    pub(crate) fn submit(&mut self, vp_token: &[u8], challenge: &Challenge) -> wasmtime::Result<ResourceAny> {
+        self.rearm();
+        let verifier = self.sdk.bandpass_sdk_setup().verifier();
+        let submission = verifier.call_submit(&mut self.store, self.verifier, vp_token, challenge)?;
+        self.held.push(submission);
+        Ok(submission)
+    }
+
+    pub(crate) fn verify(
+        &mut self,
+        submission: ResourceAny,
+        query_id: &str,
+        requirements: &Requirements,
+    ) -> wasmtime::Result<Result<ResourceAny, Failure>> {
+        self.rearm();
+        let resource = self.sdk.bandpass_sdk_verification().submission();
+        let verified = resource.call_verify(&mut self.store, submission, query_id, requirements)?;
+        self.held.extend(verified.as_ref().ok());
+        Ok(verified)
+    }
+
+    pub(crate) fn belongs(&mut self, submission: ResourceAny, verified: ResourceAny) -> wasmtime::Result<bool> {
+        self.rearm();
+        self.sdk.bandpass_sdk_setup().call_belongs(&mut self.store, submission, verified)
+    }
+
+    /// Handles that are held for the submission under evaluation.
+    pub(crate) fn held(&self) -> usize {
+        self.held.len()
+    }
+
+    /// Gives back every handle of a submission. They would add up otherwise, whatever became of the policy's store.
+    pub(crate) fn release(&mut self) -> wasmtime::Result<()> {
+        self.rearm();
+        // What came out of a submission goes before it.
+        while let Some(handle) = self.held.pop() {
+            handle.resource_drop(&mut self.store)?;
+        }
+        Ok(())
+    }
+
+    /// Everything that a proof says.
+    pub(crate) fn accepted(&mut self, verified: ResourceAny) -> wasmtime::Result<Accepted> {
+        Ok(Accepted {
+            issuer: self.issuer(verified)?,
+            credential_type: self.credential_type(verified)?,
+            claims: serde_json::from_str(&self.claims(verified)?).map_err(wasmtime::Error::new)?,
+            transactions: self.transactions(verified)?,
+            evidence: self.evidence(verified)?,
+            key_thumbprint: self.key_thumbprint(verified)?,
+            expires: self.expires(verified)?,
+            status: self.status(verified)?,
+        })
+    }
+
+    pub(crate) fn claim(&mut self, verified: ResourceAny, path: &ClaimPath) -> wasmtime::Result<Option<String>> {
+        self.rearm();
+        self.sdk.bandpass_sdk_verification().verified().call_claim(&mut self.store, verified, path)
+    }
+}
+
+/// Methods of `verified` that take nothing else.
+macro_rules! read {
+    ($($method:ident, $call:ident -> $result:ty;)+) => {
+        impl Instance {
+            $(pub(crate) fn $method(&mut self, verified: ResourceAny) -> wasmtime::Result<$result> {
+                self.rearm();
+                self.sdk.bandpass_sdk_verification().verified().$call(&mut self.store, verified)
+            })+
+        }
+    };
+}
+
+read! {
+    issuer, call_issuer -> String;
+    credential_type, call_credential_type -> Option<String>;
+    subject, call_subject -> Option<String>;
+    claims, call_claims -> String;
+    transactions, call_transactions -> Vec<Transaction>;
+    evidence, call_evidence -> Option<Evidence>;
+    key_thumbprint, call_key_thumbprint -> Option<String>;
+    expires, call_expires -> Option<u64>;
+    status, call_status -> StatusState;
+}

@@ -1,0 +1,111 @@
+//! Retail checkout: payments without a password up to the merchant's limit, a step-up above it.
+//!
+//! Settings: `{"currency": "CNY", "passwordless_limit": "200.00"}`. Amount and payee come from the verified transaction.
+
+use std::cell::OnceCell;
+
+use bandpass_policy::{
+    Allowance, Decision, Demand, Denial, Description, Policy, Query, Request, Requirements, Step, Submission,
+    by_profile,
+};
+use rust_decimal::Decimal;
+use serde::Deserialize;
+
+struct RetailCheckout;
+bandpass_policy::export_policy!(RetailCheckout);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    currency: String,
+    passwordless_limit: String,
+}
+
+struct Limit {
+    currency: String,
+    amount: Decimal,
+}
+
+thread_local! {
+    static LIMIT: OnceCell<Limit> = const { OnceCell::new() };
+}
+
+const SETTINGS_SCHEMA: &str = r#"{
+  "$schema": "https://json-schema.org/draft/2020-12/schema",
+  "type": "object",
+  "properties": {
+    "currency": {"type": "string", "pattern": "^[A-Z]{3}$", "description": "ISO 4217 code of the only currency taken"},
+    "passwordless_limit": {"type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?$", "description": "greatest amount without a step-up"}
+  },
+  "required": ["currency", "passwordless_limit"],
+  "additionalProperties": false
+}"#;
+
+const DCQL: &str = r#"{"credentials":[{"id":"band","format":"dc+sd-jwt","meta":{"vct_values":["urn:bandpass:band:1"]},"claims":[{"path":["sub"]}]}]}"#;
+
+const PAYMENT: &str = "urn:bandpass:payment:1";
+
+impl Policy for RetailCheckout {
+    fn describe() -> Description {
+        Description {
+            name: env!("CARGO_PKG_NAME").into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            settings_schema: SETTINGS_SCHEMA.into(),
+            capabilities: vec![],
+        }
+    }
+
+    fn configure(settings: String) -> Result<(), String> {
+        let settings: Settings = serde_json::from_str(&settings).map_err(|error| error.to_string())?;
+        let is_code = settings.currency.len() == 3 && settings.currency.bytes().all(|byte| byte.is_ascii_uppercase());
+        if !is_code {
+            return Err("`currency` is not an ISO 4217 code".into());
+        }
+        let amount =
+            Decimal::from_str_exact(&settings.passwordless_limit).ok().filter(|limit| !limit.is_sign_negative());
+        let amount = amount.ok_or("`passwordless_limit` is not a decimal string such as `200.00`")?;
+        LIMIT
+            .with(|limit| limit.set(Limit { currency: settings.currency, amount }))
+            .map_err(|_| "configured twice".into())
+    }
+
+    fn ask(_request: Request) -> Result<Query, String> {
+        Ok(Query { dcql: DCQL.into(), transaction_types: vec![PAYMENT.into()], requirements: passwordless() })
+    }
+
+    fn evaluate(submission: &Submission, _request: Request) -> Result<Decision, String> {
+        LIMIT.with(|limit| decide(submission, limit.get().ok_or("not configured")?))
+    }
+}
+
+fn decide(submission: &Submission, limit: &Limit) -> Result<Decision, String> {
+    let verified = match submission.verify("band", &passwordless()) {
+        Ok(verified) => verified,
+        Err(failure) => return Ok(Decision::Deny(failure.into())),
+    };
+    let mut payments = verified.transactions().into_iter().filter_map(|transaction| transaction.payment);
+    let (Some(payment), None) = (payments.next(), payments.next()) else {
+        return deny("payment.count", "the challenge must ask for exactly one payment");
+    };
+    if payment.sum.currency != limit.currency {
+        return deny("currency.unsupported", format!("this shop takes {} only", limit.currency));
+    }
+    let amount = Decimal::from_str_exact(&payment.sum.amount).map_err(|error| error.to_string())?;
+    if amount > limit.amount {
+        return Ok(Decision::StepUp(Step {
+            reason: "limit.above".into(),
+            message: format!("above {} {} the phone has to approve by face", limit.currency, limit.amount),
+            requirements: Requirements { approval: Demand::Required, methods: vec!["face".into()], ..by_profile() },
+        }));
+    }
+    Ok(Decision::Allow(Allowance { verified, reason: "limit.within".into(), obligations: vec![] }))
+}
+
+fn deny(reason: &str, message: impl Into<String>) -> Result<Decision, String> {
+    Ok(Decision::Deny(Denial { reason: reason.into(), message: message.into() }))
+}
+
+/// Worn and unlocked, without the phone: what a payment below the limit takes.
+fn passwordless() -> Requirements {
+    Requirements { approval: Demand::NotRequired, worn: Demand::Required, unlocked: Demand::Required, ..by_profile() }
+}

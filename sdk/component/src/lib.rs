@@ -1,0 +1,210 @@
+//! The verifier as a Wasm component: WIT types to core types, nothing else.
+//!
+//! Without `std`, since its panic messages alone would be a fifth of the component. A panic traps.
+#![no_std]
+#![expect(unsafe_code, reason = "the exports that wit-bindgen makes")]
+
+extern crate alloc;
+
+mod bindings {
+    #![expect(clippy::pedantic, reason = "generated from the WIT package")]
+    #![expect(clippy::as_conversions, clippy::allow_attributes_without_reason, reason = "generated")]
+    wit_bindgen::generate!({ path: "../../wit", world: "sdk" });
+}
+
+use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
+use core::panic::PanicInfo;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use bandpass_core as core_sdk;
+use bindings::exports::bandpass::sdk::setup::Verifier;
+use bindings::exports::bandpass::sdk::setup::{Challenge, Guest as Setup, GuestVerifier};
+use bindings::exports::bandpass::sdk::verification::{
+    Approval, ClaimPath, CounterState, Demand, Evidence, Failure, Guest as Verification, GuestSubmission,
+    GuestVerified, Money, PathSegment, Payee, Payment, Requirements, StatusState, Submission, SubmissionBorrow,
+    Transaction, Verified, VerifiedBorrow,
+};
+
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
+#[panic_handler]
+fn panic(_: &PanicInfo<'_>) -> ! {
+    core::arch::wasm32::unreachable()
+}
+
+struct Component;
+bindings::export!(Component with_types_in bindings);
+
+impl Verification for Component {
+    type Submission = HeldSubmission;
+    type Verified = HeldVerified;
+}
+
+impl Setup for Component {
+    type Verifier = HeldVerifier;
+
+    fn belongs(submission: SubmissionBorrow<'_>, verified: VerifiedBorrow<'_>) -> bool {
+        submission.get::<HeldSubmission>().number == verified.get::<HeldVerified>().submission
+    }
+}
+
+struct HeldVerifier(core_sdk::Verifier);
+
+struct HeldSubmission {
+    /// Never given twice in an instance.
+    number: u64,
+    checked: Result<core_sdk::Submission, core_sdk::Error>,
+}
+
+struct HeldVerified {
+    submission: u64,
+    verified: core_sdk::Verified,
+}
+
+static SUBMISSIONS: AtomicU64 = AtomicU64::new(0);
+
+impl GuestVerifier for HeldVerifier {
+    fn open(trust: Vec<u8>) -> Result<Verifier, Failure> {
+        let trust = core_sdk::Trust::from_json(&trust).map_err(failure)?;
+        Ok(Verifier::new(Self(core_sdk::Verifier::new(trust))))
+    }
+
+    fn submit(&self, vp_token: Vec<u8>, challenge: Challenge) -> Submission {
+        let number = SUBMISSIONS.fetch_add(1, Ordering::Relaxed);
+        let checked = core_challenge(challenge).map(|challenge| self.0.submit(&vp_token, challenge));
+        Submission::new(HeldSubmission { number, checked })
+    }
+}
+
+impl GuestSubmission for HeldSubmission {
+    fn verify(&self, query_id: String, requirements: Requirements) -> Result<Verified, Failure> {
+        let submission = self.checked.as_ref().map_err(|error| failure(error.clone()))?;
+        let verified = submission.verify(&query_id, &core_requirements(requirements)).map_err(failure)?;
+        Ok(Verified::new(HeldVerified { submission: self.number, verified }))
+    }
+}
+
+impl GuestVerified for HeldVerified {
+    fn issuer(&self) -> String {
+        self.verified.issuer().into()
+    }
+
+    fn credential_type(&self) -> Option<String> {
+        self.verified.credential_type().map(Into::into)
+    }
+
+    fn subject(&self) -> Option<String> {
+        self.verified.subject().map(Into::into)
+    }
+
+    fn claims(&self) -> String {
+        json(self.verified.claims())
+    }
+
+    fn claim(&self, path: ClaimPath) -> Option<String> {
+        self.verified.claim(&core_path(path)).map(|claim| claim.to_string())
+    }
+
+    fn transactions(&self) -> Vec<Transaction> {
+        self.verified.transactions().iter().map(transaction).collect()
+    }
+
+    fn evidence(&self) -> Option<Evidence> {
+        self.verified.evidence().map(evidence)
+    }
+
+    fn key_thumbprint(&self) -> Option<String> {
+        self.verified.key_thumbprint().map(Into::into)
+    }
+
+    fn expires(&self) -> Option<u64> {
+        self.verified.expires()
+    }
+
+    fn status(&self) -> StatusState {
+        StatusState::NotChecked
+    }
+}
+
+fn core_challenge(challenge: Challenge) -> Result<core_sdk::Challenge, core_sdk::Error> {
+    core_sdk::Challenge::new(challenge.audience, challenge.nonce, challenge.now)?
+        .max_age(challenge.max_age)
+        .clock_tolerance(challenge.clock_tolerance)
+        .transaction_data(&challenge.transaction_data)
+}
+
+fn core_requirements(requirements: Requirements) -> core_sdk::Requirements {
+    core_sdk::Requirements {
+        holder: core_demand(requirements.holder),
+        approval: core_demand(requirements.approval),
+        methods: requirements.methods,
+        worn: core_demand(requirements.worn),
+        unlocked: core_demand(requirements.unlocked),
+        unlocked_within: requirements.unlocked_within,
+        confirmed: core_demand(requirements.confirmed),
+        distance_mm: requirements.distance_mm,
+        claims: requirements.claims.into_iter().map(core_path).collect(),
+        same_holder_as: requirements.same_holder_as,
+    }
+}
+
+fn core_demand(demand: Demand) -> core_sdk::Demand {
+    match demand {
+        Demand::ByProfile => core_sdk::Demand::ByProfile,
+        Demand::Required => core_sdk::Demand::Required,
+        Demand::NotRequired => core_sdk::Demand::NotRequired,
+    }
+}
+
+fn core_path(path: ClaimPath) -> core_sdk::ClaimPath {
+    let segment = |segment| match segment {
+        PathSegment::Key(key) => core_sdk::PathSegment::Key(key),
+        PathSegment::Index(index) => core_sdk::PathSegment::Index(index),
+        PathSegment::All => core_sdk::PathSegment::All,
+    };
+    core_sdk::ClaimPath::new(path.into_iter().map(segment).collect())
+}
+
+fn failure(error: core_sdk::Error) -> Failure {
+    Failure {
+        code: error.code().as_str().into(),
+        message: error.message().into(),
+        claim: error.claim_path().map(Into::into),
+        expected: error.expected_value().map(Into::into),
+        actual: error.actual_value().map(Into::into),
+    }
+}
+
+fn transaction(transaction: &core_sdk::Transaction) -> Transaction {
+    Transaction {
+        type_id: transaction.type_id().into(),
+        id: transaction.id().map(Into::into),
+        payment: transaction.payment().map(|payment| Payment {
+            sum: Money { amount: payment.amount.clone(), currency: payment.currency.clone() },
+            payee: Payee { name: payment.payee_name.clone(), id: payment.payee_id.clone() },
+        }),
+        payload: json(transaction.payload()),
+    }
+}
+
+fn evidence(evidence: &core_sdk::Evidence) -> Evidence {
+    Evidence {
+        signed_at: evidence.signed_at(),
+        worn_since: evidence.worn_since(),
+        unlocked_at: evidence.unlocked_at(),
+        confirmed: evidence.confirmed(),
+        distance: None,
+        counter: evidence.counter(),
+        counter_state: CounterState::Unchecked,
+        approval: evidence
+            .approval()
+            .map(|approval| Approval { signed_at: approval.signed_at(), methods: approval.methods().to_vec() }),
+        pairing_epoch: evidence.pairing_epoch(),
+    }
+}
+
+fn json(object: &serde_json::Map<String, serde_json::Value>) -> String {
+    serde_json::to_string(object).unwrap_or_default()
+}

@@ -1,0 +1,93 @@
+//! The phone's approval (band profile, section Approval).
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde_json::Value;
+
+use crate::credential::{Band, integer, strings};
+use crate::error::{Code, Error};
+use crate::holder::{Proof, TransactionHashes};
+use crate::jwk::PublicKey;
+use crate::jws::Jws;
+use crate::verify::Challenge;
+
+/// The paired phone's signed statement for this transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Approval {
+    signed_at: u64,
+    methods: Vec<String>,
+}
+
+impl Approval {
+    /// When it was signed, seconds since 1970.
+    #[must_use]
+    pub fn signed_at(&self) -> u64 {
+        self.signed_at
+    }
+
+    /// How the owner was authenticated (`amr`, RFC 8176). Never empty.
+    #[must_use]
+    pub fn methods(&self) -> &[String] {
+        &self.methods
+    }
+
+    /// Every check of the approval, in order; `None` if the proof carries none. It is checked whenever it is there.
+    pub(crate) fn check(proof: &Proof, band: &Band, challenge: &Challenge) -> Result<Option<Self>, Error> {
+        let malformed = |claim: &str| Error::new(Code::ApprovalMalformed, "the approval is malformed").claim(claim);
+        let compact = match proof.payload.get("approval") {
+            None => return Ok(None),
+            Some(found) => found.as_str().ok_or_else(|| malformed("approval"))?,
+        };
+        let jws = Jws::parse(compact).map_err(|_| malformed("approval"))?;
+        if jws.header.keys().any(|name| !["typ", "alg", "jwk"].contains(&name.as_str())) {
+            return Err(malformed("header"));
+        }
+        if jws.header_text("typ") != Some("band-approval+jwt") || !jws.is_es256() {
+            let error = Error::new(Code::ApprovalType, "the approval is not a `band-approval+jwt` with ES256");
+            return Err(error.claim("typ").actual(jws.header_text("typ").unwrap_or_default()));
+        }
+        let jwk = jws.header.get("jwk").and_then(Value::as_object).ok_or_else(|| malformed("jwk"))?;
+        let phone = PublicKey::from_jwk(jwk).map_err(|_| malformed("jwk"))?;
+        if phone.thumbprint() != band.phone_thumbprint {
+            let error = Error::new(Code::ApprovalPhone, "the approval is not by the paired phone");
+            return Err(error.claim("jwk").expected(&band.phone_thumbprint).actual(phone.thumbprint()));
+        }
+        if phone.thumbprint() == proof.thumbprint {
+            return Err(Error::new(Code::ApprovalPhone, "the band approved its own transaction").claim("jwk"));
+        }
+        if !jws.verified_by(&phone) {
+            return Err(Error::new(Code::ApprovalSignature, "the phone's signature does not verify"));
+        }
+        let text = |name| jws.payload.get(name).and_then(Value::as_str).ok_or_else(|| malformed(name));
+        let (audience, nonce, band_thumbprint) = (text("aud")?, text("nonce")?, text("band_jkt")?);
+        text("jti")?;
+        let signed_at = integer(jws.payload.get("iat")).ok_or_else(|| malformed("iat"))?;
+        let methods = strings(jws.payload.get("amr")).filter(|methods| !methods.is_empty());
+        let methods = methods.ok_or_else(|| malformed("amr"))?;
+        let hashes = TransactionHashes::parse(&jws.payload).ok_or_else(|| malformed("transaction_data_hashes"))?;
+        if audience != proof.audience {
+            let error = Error::new(Code::ApprovalAudience, "the approval is for another audience");
+            return Err(error.claim("aud").expected(&proof.audience).actual(audience));
+        }
+        if nonce != proof.nonce {
+            let error = Error::new(Code::ApprovalNonce, "the approval is for another nonce");
+            return Err(error.claim("nonce").expected(&proof.nonce).actual(nonce));
+        }
+        if band_thumbprint != proof.thumbprint {
+            let error = Error::new(Code::ApprovalBand, "the approval is for another band");
+            return Err(error.claim("band_jkt").expected(&proof.thumbprint).actual(band_thumbprint));
+        }
+        if hashes != proof.transaction_hashes {
+            let error = Error::new(Code::ApprovalTransaction, "the approval is for other transactions");
+            return Err(error.claim("transaction_data_hashes"));
+        }
+        if signed_at < challenge.earliest_proof() {
+            return Err(Error::new(Code::ApprovalStale, "the approval is too old").claim("iat"));
+        }
+        if signed_at > challenge.now().saturating_add(challenge.tolerance()) {
+            return Err(Error::new(Code::ApprovalFuture, "the approval comes from the future").claim("iat"));
+        }
+        Ok(Some(Self { signed_at, methods }))
+    }
+}

@@ -1,0 +1,188 @@
+//! The credential: whose it is, by whom, for how long (RFC 9901 section 7.1, SD-JWT VC section 2.5, band profile).
+
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde_json::{Map, Value};
+
+use crate::encoding::base64url;
+use crate::error::{Code, Error};
+use crate::jwk::{JwkError, PublicKey};
+use crate::limits::MAX_INTEGER;
+use crate::sd_jwt::{Presentation, disclose};
+use crate::trust::{SD_JWT_VC, Trust};
+use crate::verify::Challenge;
+
+/// `vct` of a band credential.
+pub(crate) const BAND_VCT: &str = "urn:bandpass:band:1";
+
+/// A credential whose signature and own rules hold.
+#[derive(Clone, Debug)]
+pub(crate) struct Credential {
+    pub(crate) issuer: String,
+    pub(crate) vct: Option<String>,
+    pub(crate) claims: Map<String, Value>,
+    pub(crate) expires: Option<u64>,
+    pub(crate) band: Option<Band>,
+}
+
+/// What the issuer says of the band itself.
+#[derive(Clone, Debug)]
+pub(crate) struct Band {
+    /// RFC 7638 thumbprint of the paired phone's key.
+    pub(crate) phone_thumbprint: String,
+    pub(crate) epoch: u64,
+    /// What the band was attested to sense.
+    pub(crate) measures: Vec<String>,
+}
+
+impl Credential {
+    /// Every check of the credential, in order. The section numbers are those of RFC 9901 unless another is named.
+    pub(crate) fn check(presentation: &Presentation<'_>, trust: &Trust, challenge: &Challenge) -> Result<Self, Error> {
+        let jwt = &presentation.issuer_jwt;
+        // 7.1, step 2a: the algorithm is one that is accepted, never `none`.
+        if !jwt.is_es256() {
+            let error = Error::new(Code::IssuerAlgorithm, "the credential is not signed with ES256");
+            return Err(error.claim("alg").expected("ES256").actual(jwt.header_text("alg").unwrap_or("none")));
+        }
+        // 7.1, step 2b: the signing key belongs to the issuer.
+        let untrusted = |why| Error::new(Code::IssuerUntrusted, why).claim("iss");
+        let iss = jwt.payload.get("iss").and_then(Value::as_str);
+        let iss = iss.ok_or_else(|| untrusted("the credential names no issuer"))?.to_owned();
+        let issuer = trust.issuer(&iss).ok_or_else(|| untrusted("the issuer is not in the trust list").actual(&iss))?;
+        // SD-JWT VC 2.2.1 and RFC 8725, section 3.11: explicit typing.
+        let typ = jwt.header_text("typ").unwrap_or_default().to_owned();
+        if !issuer.allows_typ(&typ) {
+            let error = Error::new(Code::IssuerType, "the credential is of another media type");
+            return Err(error.claim("typ").expected(&issuer.typ().join(", ")).actual(&typ));
+        }
+        // 7.1, step 2c: the signature.
+        let kid = jwt.header_text("kid");
+        let mut keys = issuer.keys(kid).peekable();
+        if keys.peek().is_none() {
+            let error = Error::new(Code::IssuerUntrusted, "the issuer has no such key in the trust list");
+            return Err(error.claim("kid").actual(kid.unwrap_or_default()));
+        }
+        if !keys.any(|key| jwt.verified_by(key)) {
+            return Err(Error::new(Code::IssuerSignature, "the issuer's signature does not verify"));
+        }
+        // 7.1, steps 2d and 3: disclosures.
+        let claims = disclose(jwt.payload.clone(), &presentation.disclosures)?;
+        // 7.1, step 6, and SD-JWT VC 2.2.2: registered claims.
+        let vct = text(&claims, "vct")?;
+        if typ == SD_JWT_VC {
+            let vct = vct.as_deref().ok_or_else(|| claim_error("vct", "a credential has a type"))?;
+            if !issuer.allows_vct(vct) {
+                let error = Error::new(Code::CredentialType, "the issuer is not trusted for this type of credential");
+                return Err(error.claim("vct").actual(vct));
+            }
+        }
+        text(&claims, "sub")?;
+        for structured in ["cnf", "status"] {
+            if claims.get(structured).is_some_and(|value| !value.is_object()) {
+                return Err(claim_error(structured, "the claim is not an object"));
+            }
+        }
+        let expires = check_validity(&claims, challenge)?;
+        let is_band = typ == SD_JWT_VC && vct.as_deref() == Some(BAND_VCT);
+        let band = if is_band { Some(Band::check(&claims)?) } else { None };
+        Ok(Self { issuer: iss, vct, claims, expires, band })
+    }
+
+    /// The holder's key (RFC 7800, section 3.2).
+    pub(crate) fn holder_key(&self) -> Result<PublicKey, Error> {
+        let error = |why| Error::new(Code::HolderKey, why).claim("cnf.jwk");
+        let jwk = self.claims.get("cnf").and_then(|cnf| cnf.get("jwk")).and_then(Value::as_object);
+        PublicKey::from_jwk(jwk.ok_or_else(|| error("the credential names no holder key"))?).map_err(|why| match why {
+            JwkError::OtherUse => error("the holder's key is not for ES256"),
+            JwkError::Malformed(why) => error("the holder's key is malformed").actual(why),
+        })
+    }
+}
+
+impl Band {
+    /// Band profile, section Credential.
+    fn check(claims: &Map<String, Value>) -> Result<Self, Error> {
+        for needed in ["iat", "exp"] {
+            integer(claims.get(needed))
+                .ok_or_else(|| claim_error(needed, "a band credential has a whole number here"))?;
+        }
+        let pairing = |member| claims.get("pairing").and_then(|pairing| pairing.get(member));
+        let phone_thumbprint = pairing("jkt").and_then(Value::as_str);
+        let phone_thumbprint = phone_thumbprint
+            .filter(|jkt| base64url(jkt).is_some_and(|bytes| bytes.len() == 32))
+            .ok_or_else(|| claim_error("pairing.jkt", "a band credential names the paired phone's key"))?;
+        let epoch = integer(pairing("epoch"))
+            .ok_or_else(|| claim_error("pairing.epoch", "a band credential names the epoch of its pairing"))?;
+        let measures = strings(claims.get("band_measures"))
+            .ok_or_else(|| claim_error("band_measures", "a band credential lists what the band senses"))?;
+        Ok(Self { phone_thumbprint: phone_thumbprint.to_owned(), epoch, measures })
+    }
+}
+
+/// RFC 7519, sections 4.1.4 to 4.1.6. Fractions count against the token.
+fn check_validity(claims: &Map<String, Value>, challenge: &Challenge) -> Result<Option<u64>, Error> {
+    let latest = challenge.now().saturating_add(challenge.tolerance());
+    for (name, message) in
+        [("nbf", "the credential is not valid yet"), ("iat", "the credential was issued in the future")]
+    {
+        if let Some(found) = claims.get(name) {
+            let starts = numeric_date(found).ok_or_else(|| claim_error(name, "the claim is not a time"))?;
+            if starts > latest {
+                return Err(time_error(Code::CredentialNotYetValid, message, name, latest, starts));
+            }
+        }
+    }
+    let Some(found) = claims.get("exp") else {
+        return Ok(None);
+    };
+    let expires = numeric_date(found).ok_or_else(|| claim_error("exp", "the claim is not a time"))?;
+    if challenge.now() >= expires.saturating_add(challenge.tolerance()) {
+        let message = "the credential has expired";
+        return Err(time_error(Code::CredentialExpired, message, "exp", challenge.now(), expires));
+    }
+    Ok(Some(expires))
+}
+
+fn time_error(code: Code, message: &'static str, claim: &str, now: u64, found: u64) -> Error {
+    Error::new(code, message)
+        .claim(claim)
+        .expected(&alloc::format!("judged at {now}"))
+        .actual(&alloc::string::ToString::to_string(&found))
+}
+
+fn claim_error(claim: &str, why: &'static str) -> Error {
+    Error::new(Code::CredentialClaim, why).claim(claim)
+}
+
+fn text(claims: &Map<String, Value>, name: &str) -> Result<Option<String>, Error> {
+    match claims.get(name) {
+        None => Ok(None),
+        Some(Value::String(text)) if !text.is_empty() => Ok(Some(text.clone())),
+        Some(_) => Err(claim_error(name, "the claim is not a string, or it is empty")),
+    }
+}
+
+/// A whole number below 2^53.
+pub(crate) fn integer(value: Option<&Value>) -> Option<u64> {
+    value?.as_u64().filter(|number| *number <= MAX_INTEGER)
+}
+
+/// A `NumericDate` (RFC 7519, section 2) in whole seconds; a fraction is cut off.
+pub(crate) fn numeric_date(value: &Value) -> Option<u64> {
+    match integer(Some(value)) {
+        Some(seconds) => Some(seconds),
+        None => {
+            let text = alloc::string::ToString::to_string(value.as_number()?);
+            let (whole, fraction) = text.split_once('.')?;
+            let all_digits = !fraction.is_empty() && fraction.bytes().all(|byte| byte.is_ascii_digit());
+            all_digits.then(|| whole.parse().ok()).flatten().filter(|seconds| *seconds <= MAX_INTEGER)
+        }
+    }
+}
+
+/// An array that holds nothing but strings.
+pub(crate) fn strings(value: Option<&Value>) -> Option<Vec<String>> {
+    value?.as_array()?.iter().map(|item| item.as_str().map(ToOwned::to_owned)).collect()
+}

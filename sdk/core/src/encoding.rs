@@ -1,0 +1,173 @@
+//! base64url, JSON and hashes, each in its strict form.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use base64ct::{Base64UrlUnpadded, Encoding as _};
+use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+use sha2::{Digest as _, Sha256};
+
+use crate::limits::MAX_DEPTH;
+
+/// Decodes base64url without padding; only the canonical form (RFC 4648, sections 3.5 and 5).
+pub(crate) fn base64url(text: &str) -> Option<Vec<u8>> {
+    Base64UrlUnpadded::decode_vec(text).ok()
+}
+
+pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
+/// base64url of the SHA-256 of `bytes`: the form of every digest in SD-JWT.
+pub(crate) fn digest(bytes: &[u8]) -> String {
+    Base64UrlUnpadded::encode_string(&sha256(bytes))
+}
+
+/// Why JSON was refused.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum JsonError {
+    /// Not JSON (RFC 8259), a member twice in one object, or something after the value.
+    Malformed,
+    /// Nested deeper than [`MAX_DEPTH`].
+    TooDeep,
+}
+
+/// Parses one JSON value. Members that occur twice in an object are refused, not merged.
+pub(crate) fn json(bytes: &[u8]) -> Result<Value, JsonError> {
+    let mut too_deep = false;
+    let mut parser = serde_json::Deserializer::from_slice(bytes);
+    let strict = Strict { depth: 0, too_deep: &mut too_deep };
+    let value = strict.deserialize(&mut parser).and_then(|value| parser.end().map(|()| value));
+    value.map_err(|_| if too_deep { JsonError::TooDeep } else { JsonError::Malformed })
+}
+
+struct Strict<'a> {
+    depth: usize,
+    too_deep: &'a mut bool,
+}
+
+impl Strict<'_> {
+    fn nested<E: serde::de::Error>(&mut self) -> Result<Strict<'_>, E> {
+        if self.depth >= MAX_DEPTH {
+            *self.too_deep = true;
+            return Err(E::custom("too deep"));
+        }
+        Ok(Strict { depth: self.depth + 1, too_deep: self.too_deep })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Strict<'_> {
+    type Value = Value;
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("not a number"))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::String(value.into()))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(Value::String(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut access: A) -> Result<Value, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = access.next_element_seed(self.nested()?)? {
+            items.push(item);
+        }
+        Ok(Value::Array(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut access: A) -> Result<Value, A::Error> {
+        let mut members = Map::new();
+        while let Some(name) = access.next_key::<String>()? {
+            let value = access.next_value_seed(self.nested()?)?;
+            if members.insert(name, value).is_some() {
+                return Err(A::Error::custom("duplicate member"));
+            }
+        }
+        Ok(Value::Object(members))
+    }
+}
+
+/// Depth of nested arrays and objects: 0 for a scalar.
+pub(crate) fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        Value::Object(members) => 1 + members.values().map(depth).max().unwrap_or(0),
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64url_is_canonical() {
+        assert_eq!(base64url("_-8"), Some([0xff, 0xef].into()));
+        for refused in ["_-8=", "_-9", "/+8", "_-8 ", "_-8\n", "_", "\u{e9}"] {
+            assert_eq!(base64url(refused), None, "{refused}");
+        }
+    }
+
+    #[test]
+    fn json_is_strict() {
+        assert!(json(br#" {"a":[1,-1,1.5,"x",null,true]} "#).is_ok());
+        for refused in [
+            &br#"{"a":1,"a":1}"#[..],
+            br#"{"a":{"b":1,"\u0062":2}}"#,
+            b"{} x",
+            b"",
+            b"{\"a\":1,}",
+            b"\xef\xbb\xbf{}",
+            b"\"\xff\"",
+            br#""\ud800""#,
+            b"NaN",
+            b"1e999",
+            b"01",
+        ] {
+            assert_eq!(json(refused), Err(JsonError::Malformed), "{}", refused.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn json_depth_is_limited() {
+        let nested = |depth| ["[".repeat(depth), "]".repeat(depth)].concat();
+        let deepest = json(nested(MAX_DEPTH).as_bytes()).expect("at the limit");
+        assert_eq!(depth(&deepest), MAX_DEPTH);
+        assert_eq!(json(nested(MAX_DEPTH + 1).as_bytes()), Err(JsonError::TooDeep));
+        assert_eq!(json("[".repeat(100_000).as_bytes()), Err(JsonError::TooDeep));
+    }
+}

@@ -1,0 +1,277 @@
+//! What refusals look like: a stable code, and what helps to find the cause.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use core::fmt;
+
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $code:literal,)+) => {
+        /// Stable code of a refusal, `stage.reason`: the same in Rust, WIT, JavaScript and on the command line.
+        ///
+        /// The codes stand in the order in which the checks run.
+        #[non_exhaustive]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Code {
+            $($(#[doc = $doc])+ $variant,)+
+        }
+
+        impl Code {
+            /// Every code, in the order of the checks.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// The code as it is written, such as `holder.nonce`.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $code,)+
+                }
+            }
+
+            /// What the code means, in a sentence.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$variant => concat!($($doc),+).trim_ascii(),)+
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The trust list is not what its format says; the caller's mistake, not the token's.
+    TrustMalformed = "trust.malformed",
+    /// The challenge is not what its format says; the caller's mistake, not the token's.
+    ChallengeMalformed = "challenge.malformed",
+    /// The token passes a limit on bytes, depth or number of parts.
+    TokenTooLarge = "token.too-large",
+    /// The token is of a known kind that is not verified here, such as the JWS JSON serialization or a `crit` header.
+    TokenUnsupported = "token.unsupported",
+    /// The token is not a well-formed SD-JWT: parts, base64url or JSON (RFC 9901, section 4).
+    TokenMalformed = "token.malformed",
+    /// The submission holds no presentation for the query.
+    TokenMissing = "token.missing",
+    /// The credential is not signed with ES256.
+    IssuerAlgorithm = "issuer.algorithm",
+    /// No trust entry, or no key in it, fits the credential's `iss` and `kid`.
+    IssuerUntrusted = "issuer.untrusted",
+    /// The credential's `typ` is not one that its trust entry allows.
+    IssuerType = "issuer.type",
+    /// The issuer's signature does not verify.
+    IssuerSignature = "issuer.signature",
+    /// `_sd_alg` names a hash algorithm other than `sha-256`.
+    DisclosureAlgorithm = "disclosure.algorithm",
+    /// A disclosure is not base64url of a JSON array of the right arity with a salt first.
+    DisclosureMalformed = "disclosure.malformed",
+    /// `_sd`, `_sd_alg` or `...` stands where it must not.
+    DisclosureReserved = "disclosure.reserved",
+    /// A digest is not a string, or `_sd` is not an array of digests.
+    DisclosureDigest = "disclosure.digest",
+    /// A digest or a disclosure occurs more than once.
+    DisclosureDuplicate = "disclosure.duplicate",
+    /// A disclosed claim has the name of a claim that is there already.
+    DisclosureCollision = "disclosure.collision",
+    /// A claim was selectively disclosed that must never be, such as `exp` or `cnf`.
+    DisclosureForbidden = "disclosure.forbidden",
+    /// A disclosure belongs to no digest.
+    DisclosureUnreferenced = "disclosure.unreferenced",
+    /// A claim that is needed is missing or of the wrong type.
+    CredentialClaim = "credential.claim",
+    /// `vct` is not one that this issuer is trusted for.
+    CredentialType = "credential.type",
+    /// `nbf` or `iat` is still to come.
+    CredentialNotYetValid = "credential.not-yet-valid",
+    /// `exp` has passed.
+    CredentialExpired = "credential.expired",
+    /// There is no key-binding proof.
+    HolderMissing = "holder.missing",
+    /// The proof is not signed with ES256.
+    HolderAlgorithm = "holder.algorithm",
+    /// The proof's `typ` is not `kb+jwt`.
+    HolderType = "holder.type",
+    /// The credential names no usable holder key, or not the one that another presentation proved.
+    HolderKey = "holder.key",
+    /// The holder's signature does not verify.
+    HolderSignature = "holder.signature",
+    /// A claim that the proof needs is missing or of the wrong type.
+    HolderClaim = "holder.claim",
+    /// The proof was made for another nonce.
+    HolderNonce = "holder.nonce",
+    /// The proof was made for another audience.
+    HolderAudience = "holder.audience",
+    /// The proof is too old.
+    HolderStale = "holder.stale",
+    /// The proof comes from the future.
+    HolderFuture = "holder.future",
+    /// `sd_hash` is not the hash of this credential with these disclosures.
+    HolderHash = "holder.hash",
+    /// `transaction_data_hashes_alg` is not `sha-256`.
+    TransactionAlgorithm = "transaction.algorithm",
+    /// The holder agreed to another transaction than the one that was sent.
+    TransactionMismatch = "transaction.mismatch",
+    /// The holder did not agree to a transaction that was sent.
+    TransactionMissing = "transaction.missing",
+    /// The proof carries a transaction that was not sent, or carries it where it does not count.
+    TransactionUnexpected = "transaction.unexpected",
+    /// The approval is not a well-formed JWS with the members that it must have, and no others in its header.
+    ApprovalMalformed = "approval.malformed",
+    /// The approval is not `band-approval+jwt` with ES256.
+    ApprovalType = "approval.type",
+    /// The approval is by a phone that is not the paired one, or by the band itself.
+    ApprovalPhone = "approval.phone",
+    /// The phone's signature does not verify.
+    ApprovalSignature = "approval.signature",
+    /// The approval is for another audience than the proof.
+    ApprovalAudience = "approval.audience",
+    /// The approval is for another nonce than the proof.
+    ApprovalNonce = "approval.nonce",
+    /// The approval is for another band than the one that signed.
+    ApprovalBand = "approval.band",
+    /// The approval is for other transactions than the proof.
+    ApprovalTransaction = "approval.transaction",
+    /// The approval is too old.
+    ApprovalStale = "approval.stale",
+    /// The approval comes from the future.
+    ApprovalFuture = "approval.future",
+    /// There is no approval by the paired phone.
+    ApprovalMissing = "approval.missing",
+    /// The owner was not authenticated by the method that was asked for.
+    ApprovalMethod = "approval.method",
+    /// A band's proof carries no evidence.
+    EvidenceMissing = "evidence.missing",
+    /// The evidence is not what the band profile says.
+    EvidenceMalformed = "evidence.malformed",
+    /// The evidence speaks of a moment after the proof was signed.
+    EvidenceFuture = "evidence.future",
+    /// A measure was asked for that nobody attested this band to sense.
+    EvidenceUnattested = "evidence.unattested",
+    /// The band was not on the wrist.
+    EvidenceNotWorn = "evidence.not-worn",
+    /// The band was not unlocked since it was put on.
+    EvidenceLocked = "evidence.locked",
+    /// The band was unlocked longer ago than was asked for.
+    EvidenceUnlockStale = "evidence.unlock-stale",
+    /// The wearer did not act on the band after the challenge arrived.
+    EvidenceUnconfirmed = "evidence.unconfirmed",
+    /// No distance that counts, or a greater one than was asked for.
+    EvidenceDistance = "evidence.distance",
+    /// A claim that was asked for was not disclosed.
+    ClaimsMissing = "claims.missing",
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A refusal: what was wrong first, in the order of the checks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error(Box<Refusal>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Refusal {
+    code: Code,
+    message: &'static str,
+    claim: Option<String>,
+    expected: Option<String>,
+    actual: Option<String>,
+}
+
+/// Longest text from a token that an error repeats, in characters.
+const MAX_QUOTED: usize = 120;
+
+impl Error {
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn new(code: Code, message: &'static str) -> Self {
+        Self(Box::new(Refusal { code, message, claim: None, expected: None, actual: None }))
+    }
+
+    /// Names the claim; text from a token is escaped and cut.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn claim(mut self, claim: &str) -> Self {
+        self.0.claim = Some(quote(claim));
+        self
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn expected(mut self, expected: &str) -> Self {
+        self.0.expected = Some(quote(expected));
+        self
+    }
+
+    /// Says what was found; text from a token is escaped and cut.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn actual(mut self, actual: &str) -> Self {
+        self.0.actual = Some(quote(actual));
+        self
+    }
+
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        self.0.code
+    }
+
+    /// One sentence for people. The wording may change.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        self.0.message
+    }
+
+    /// The claim or path that the refusal is about.
+    #[must_use]
+    pub fn claim_path(&self) -> Option<&str> {
+        self.0.claim.as_deref()
+    }
+
+    /// What was asked for, where that helps.
+    #[must_use]
+    pub fn expected_value(&self) -> Option<&str> {
+        self.0.expected.as_deref()
+    }
+
+    /// What was found, escaped and cut to a readable length.
+    #[must_use]
+    pub fn actual_value(&self) -> Option<&str> {
+        self.0.actual.as_deref()
+    }
+}
+
+/// Printable ASCII stays as it is; everything else is escaped, for it may be looked at on a terminal or in a page.
+fn quote(text: &str) -> String {
+    let mut quoted = String::new();
+    for (place, character) in text.chars().enumerate() {
+        if place == MAX_QUOTED {
+            quoted.push_str("...");
+            break;
+        }
+        match character {
+            ' '..='~' => quoted.push(character),
+            other => quoted.extend(other.escape_unicode()),
+        }
+    }
+    quoted
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.0.code, self.0.message)?;
+        if let Some(claim) = &self.0.claim {
+            write!(f, "; claim `{claim}`")?;
+        }
+        if let Some(expected) = &self.0.expected {
+            write!(f, "; expected `{expected}`")?;
+        }
+        if let Some(actual) = &self.0.actual {
+            write!(f, "; found `{actual}`")?;
+        }
+        Ok(())
+    }
+}
+
+impl core::error::Error for Error {}

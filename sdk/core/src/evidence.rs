@@ -1,0 +1,130 @@
+//! Evidence: what the band's proof says of the moment (band profile, section Proof).
+
+use serde_json::Value;
+
+use crate::approval::Approval;
+use crate::credential::{Band, integer};
+use crate::error::{Code, Error};
+use crate::holder::Proof;
+
+/// What the band says of the moment at which it signed.
+///
+/// A measure is `Some` only if the issuer attested that this band senses it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    pub(crate) signed_at: u64,
+    pub(crate) worn_since: Option<u64>,
+    pub(crate) unlocked_at: Option<u64>,
+    pub(crate) confirmed: bool,
+    pub(crate) counter: u64,
+    pub(crate) approval: Option<Approval>,
+    pub(crate) pairing_epoch: u64,
+    pub(crate) attested: Attested,
+}
+
+/// Which measures the issuer attested (`band_measures`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "the profile names four measures, each there or not")]
+pub(crate) struct Attested {
+    pub(crate) wear: bool,
+    pub(crate) unlock: bool,
+    pub(crate) confirm: bool,
+    pub(crate) distance: bool,
+}
+
+impl Evidence {
+    /// When the proof was signed, seconds since 1970.
+    #[must_use]
+    pub fn signed_at(&self) -> u64 {
+        self.signed_at
+    }
+
+    /// On the wrist without a break since; bands round it down to the minute.
+    #[must_use]
+    pub fn worn_since(&self) -> Option<u64> {
+        self.worn_since
+    }
+
+    /// Unlocked at; bands round it down to the minute.
+    #[must_use]
+    pub fn unlocked_at(&self) -> Option<u64> {
+        self.unlocked_at
+    }
+
+    /// The wearer acted on the band after the challenge arrived.
+    #[must_use]
+    pub fn confirmed(&self) -> bool {
+        self.confirmed
+    }
+
+    /// Signature counter of the band's key. It was compared with nothing: the verifier has no memory.
+    #[must_use]
+    pub fn counter(&self) -> u64 {
+        self.counter
+    }
+
+    /// The paired phone's approval.
+    #[must_use]
+    pub fn approval(&self) -> Option<&Approval> {
+        self.approval.as_ref()
+    }
+
+    /// Epoch of the pairing between band and phone.
+    #[must_use]
+    pub fn pairing_epoch(&self) -> u64 {
+        self.pairing_epoch
+    }
+
+    /// The checks that hold whatever a caller requires.
+    pub(crate) fn check(proof: &Proof, band: &Band) -> Result<Self, Error> {
+        let Some(found) = proof.payload.get("band") else {
+            return Err(Error::new(Code::EvidenceMissing, "the proof of a band carries no evidence").claim("band"));
+        };
+        let malformed = |claim| Error::new(Code::EvidenceMalformed, "the evidence is malformed").claim(claim);
+        let members = found.as_object().ok_or_else(|| malformed("band"))?;
+        let time = |name, claim| match members.get(name) {
+            None => Ok(None),
+            found => integer(found).map(Some).ok_or_else(|| malformed(claim)),
+        };
+        let worn_since = time("worn_since", "band.worn_since")?;
+        let unlocked_at = time("unlocked_at", "band.unlocked_at")?;
+        let counter = integer(members.get("counter")).ok_or_else(|| malformed("band.counter"))?;
+        let confirmed = match members.get("confirmed") {
+            None => false,
+            Some(Value::Bool(confirmed)) => *confirmed,
+            Some(_) => return Err(malformed("band.confirmed")),
+        };
+        if members.get("distance").is_some_and(|distance| !distance.is_object()) {
+            return Err(malformed("band.distance"));
+        }
+        for (at, claim) in [(worn_since, "band.worn_since"), (unlocked_at, "band.unlocked_at")] {
+            if at.is_some_and(|at| at > proof.signed_at) {
+                let error = Error::new(Code::EvidenceFuture, "the evidence speaks of a moment after the proof");
+                return Err(error.claim(claim));
+            }
+        }
+        if let (Some(worn), Some(unlocked)) = (worn_since, unlocked_at)
+            && unlocked < worn
+        {
+            let error = Error::new(Code::EvidenceLocked, "the band was unlocked before it was put on");
+            return Err(error.claim("band.unlocked_at"));
+        }
+        let attests = |measure: &str| band.measures.iter().any(|attested| attested == measure);
+        let attested = Attested {
+            wear: attests("wear"),
+            unlock: attests("unlock"),
+            confirm: attests("confirm"),
+            distance: attests("distance"),
+        };
+        Ok(Self {
+            signed_at: proof.signed_at,
+            worn_since: worn_since.filter(|_| attested.wear),
+            unlocked_at: unlocked_at.filter(|_| attested.unlock),
+            confirmed: confirmed && attested.confirm,
+            counter,
+            approval: None,
+            pairing_epoch: band.epoch,
+            attested,
+        })
+    }
+}

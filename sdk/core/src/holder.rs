@@ -1,0 +1,128 @@
+//! The holder's proof: the key-binding JWT (RFC 9901, sections 4.3 and 7.3).
+
+use alloc::borrow::ToOwned;
+use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
+
+use serde_json::{Map, Value};
+
+use crate::credential::{Credential, numeric_date, strings};
+use crate::encoding::digest;
+use crate::error::{Code, Error};
+use crate::sd_jwt::Presentation;
+use crate::verify::Challenge;
+
+/// A proof that holds: this holder, for this audience and nonce, now, over this credential.
+#[derive(Clone, Debug)]
+pub(crate) struct Proof {
+    /// RFC 7638 thumbprint of the holder's key.
+    pub(crate) thumbprint: String,
+    pub(crate) audience: String,
+    pub(crate) nonce: String,
+    pub(crate) signed_at: u64,
+    pub(crate) transaction_hashes: TransactionHashes,
+    pub(crate) payload: Map<String, Value>,
+}
+
+/// `transaction_data_hashes` and its algorithm, as a proof or an approval carries them (OpenID4VP 1.0, appendix B.3.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TransactionHashes {
+    pub(crate) hashes: Vec<String>,
+    pub(crate) algorithm: Option<String>,
+}
+
+impl TransactionHashes {
+    /// None if a claim is of the wrong type.
+    pub(crate) fn parse(payload: &Map<String, Value>) -> Option<Self> {
+        let hashes = match payload.get("transaction_data_hashes") {
+            None => Vec::new(),
+            found => strings(found)?,
+        };
+        let algorithm = match payload.get("transaction_data_hashes_alg") {
+            None => None,
+            Some(found) => Some(found.as_str()?.to_owned()),
+        };
+        Some(Self { hashes, algorithm })
+    }
+}
+
+impl Proof {
+    /// Every check of the proof, in order; `None` if there is no proof. The steps are those of RFC 9901, section 7.3.
+    pub(crate) fn check(
+        presentation: &Presentation<'_>,
+        credential: &Credential,
+        challenge: &Challenge,
+    ) -> Result<Option<Self>, Error> {
+        let Some(jwt) = &presentation.kb_jwt else {
+            return Ok(None);
+        };
+        // Step 5b: the algorithm.
+        if !jwt.is_es256() {
+            let error = Error::new(Code::HolderAlgorithm, "the proof is not signed with ES256");
+            return Err(error.claim("alg").expected("ES256").actual(jwt.header_text("alg").unwrap_or("none")));
+        }
+        // Step 5d: the type.
+        if jwt.header_text("typ") != Some("kb+jwt") {
+            let error = Error::new(Code::HolderType, "the proof is of another media type");
+            return Err(error.claim("typ").expected("kb+jwt").actual(jwt.header_text("typ").unwrap_or_default()));
+        }
+        // Steps 5a and 5c: the key that the credential names, and the signature.
+        let key = credential.holder_key()?;
+        if !jwt.verified_by(&key) {
+            return Err(Error::new(Code::HolderSignature, "the holder's signature does not verify"));
+        }
+        let payload = &jwt.payload;
+        let text = |name| payload.get(name).and_then(Value::as_str).ok_or_else(|| claim_error(name));
+        let (audience, nonce, sd_hash) = (text("aud")?, text("nonce")?, text("sd_hash")?);
+        let signed_at = payload.get("iat").and_then(numeric_date).ok_or_else(|| claim_error("iat"))?;
+        let transaction_hashes =
+            TransactionHashes::parse(payload).ok_or_else(|| claim_error("transaction_data_hashes"))?;
+        // Band profile, section Proof.
+        if credential.band.is_some() {
+            text("jti")?;
+        }
+        // Steps 5f: nonce and audience.
+        if nonce != challenge.nonce() {
+            let error = Error::new(Code::HolderNonce, "the proof was made for another nonce");
+            return Err(error.claim("nonce").expected(challenge.nonce()).actual(nonce));
+        }
+        if !challenge.audience().iter().any(|accepted| accepted == audience) {
+            let error = Error::new(Code::HolderAudience, "the proof was made for another audience");
+            return Err(error.claim("aud").expected(&challenge.audience().join(", ")).actual(audience));
+        }
+        // Step 5e: the time. RFC 7519, sections 4.1.4 and 4.1.5, for those who add them.
+        let earliest = challenge.earliest_proof();
+        let latest = challenge.now().saturating_add(challenge.tolerance());
+        let time = |name| match payload.get(name) {
+            None => Ok(None),
+            Some(found) => numeric_date(found).map(Some).ok_or_else(|| claim_error(name)),
+        };
+        let expired = time("exp")?.is_some_and(|exp| challenge.now() >= exp.saturating_add(challenge.tolerance()));
+        if signed_at < earliest || expired {
+            let error = Error::new(Code::HolderStale, "the proof is too old");
+            return Err(error.claim("iat").expected(&earliest.to_string()).actual(&signed_at.to_string()));
+        }
+        if signed_at > latest || time("nbf")?.is_some_and(|nbf| nbf > latest) {
+            let error = Error::new(Code::HolderFuture, "the proof comes from the future");
+            return Err(error.claim("iat").expected(&latest.to_string()).actual(&signed_at.to_string()));
+        }
+        // Step 5g: the hash over credential and disclosures.
+        let hash = digest(presentation.hashed.as_bytes());
+        if sd_hash != hash {
+            let error = Error::new(Code::HolderHash, "the proof is over another credential or other disclosures");
+            return Err(error.claim("sd_hash").expected(&hash).actual(sd_hash));
+        }
+        Ok(Some(Self {
+            thumbprint: key.thumbprint().to_owned(),
+            audience: audience.to_owned(),
+            nonce: nonce.to_owned(),
+            signed_at,
+            transaction_hashes,
+            payload: payload.clone(),
+        }))
+    }
+}
+
+fn claim_error(claim: &str) -> Error {
+    Error::new(Code::HolderClaim, "a claim that the proof needs is missing or of the wrong type").claim(claim)
+}

@@ -1,0 +1,43 @@
+//! Verifies band tokens: tokens that are bound to a wearable.
+//!
+//! A band token is an SD-JWT VC with a key-binding proof (RFC 9901, SD-JWT VC), signed with ES256. What a band adds to it
+//! (transactions that the holder agreed to, the paired phone's approval, evidence that the band was worn and unlocked)
+//! is checked with it. A plain SD-JWT VC of another type verifies too, without evidence.
+//!
+//! ```text
+//! bytes -> parse -> issuer -> disclosures -> credential -> holder -> transactions -> approval -> evidence -> Verified
+//! ```
+//!
+//! Every check runs whoever calls; the first that fails is the result, as an [`Error`] with a stable [`Code`]. Time, nonce,
+//! audience and trust are arguments: there is no clock, no network and no randomness inside, and no panic. `no_std` with
+//! `alloc`.
+#![no_std]
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking"))]
+
+extern crate alloc;
+
+mod approval;
+mod claims;
+mod credential;
+mod encoding;
+mod error;
+mod evidence;
+mod holder;
+mod inspect;
+mod jwk;
+mod jws;
+pub mod limits;
+mod sd_jwt;
+mod transaction;
+mod trust;
+mod verify;
+
+pub use approval::Approval;
+pub use claims::{ClaimPath, PathSegment};
+pub use error::{Code, Error};
+pub use evidence::Evidence;
+pub use inspect::inspect;
+pub use transaction::{Payment, Transaction};
+pub use trust::Trust;
+pub use verify::{Challenge, Demand, Expected, Requirements, Submission, Verified, Verifier};

@@ -1,0 +1,18 @@
+//! Limits on what a token may cost before its signature is known to be good.
+
+/// Bytes of a submission (`vp_token`). Sixteen presentations of the greatest size would be more than any wallet sends.
+pub const MAX_SUBMISSION_BYTES: usize = 512 * 1024;
+/// Bytes of one presentation. A credential with a portrait has some 40 KiB.
+pub const MAX_TOKEN_BYTES: usize = 128 * 1024;
+/// Presentations in a submission.
+pub const MAX_PRESENTATIONS: usize = 16;
+/// Disclosures in one presentation. The ARF's largest attestations have fewer than a hundred.
+pub const MAX_DISCLOSURES: usize = 512;
+/// Depth of JSON, disclosed values at their place included. RFC 9901's deepest example has 7.
+pub const MAX_DEPTH: usize = 24;
+/// Entries of transaction data in a challenge.
+pub const MAX_TRANSACTIONS: usize = 16;
+/// Keys in an issuer's JWKS. Every fitting one may be tried.
+pub const MAX_ISSUER_KEYS: usize = 16;
+/// Greatest integer that every JSON implementation keeps (RFC 8259, section 6).
+pub const MAX_INTEGER: u64 = (1 << 53) - 1;

@@ -1,0 +1,234 @@
+//! Transaction data: what the holder agreed to (OpenID4VP 1.0, sections 5.1 and 8.4; band profile).
+
+use alloc::borrow::ToOwned;
+use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
+
+use serde_json::{Map, Value};
+
+use crate::credential::strings;
+use crate::encoding::{base64url, digest, json};
+use crate::error::{Code, Error};
+use crate::holder::TransactionHashes;
+
+/// The types that are understood, as data.
+const KINDS: &[Kind] = &[
+    Kind { type_id: "urn:bandpass:payment:1", needs: &["transaction_id"], payment: Some(Amount::DecimalString) },
+    Kind { type_id: "urn:bandpass:ticket:1", needs: &["transaction_id", "event_id"], payment: None },
+    Kind { type_id: "urn:bandpass:access:1", needs: &["site", "door"], payment: None },
+    Kind { type_id: "urn:bandpass:sign-in:1", needs: &["transaction_id", "service", "action"], payment: None },
+];
+
+struct Kind {
+    type_id: &'static str,
+    /// Members of the payload that are non-empty strings.
+    needs: &'static [&'static str],
+    payment: Option<Amount>,
+}
+
+#[derive(Clone, Copy)]
+enum Amount {
+    DecimalString,
+}
+
+/// An entry of transaction data: the relying party's, so far; part of [`Verified`](crate::Verified) once it was agreed to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Transaction {
+    type_id: String,
+    id: Option<String>,
+    payment: Option<Payment>,
+    payload: Map<String, Value>,
+    credential_ids: Vec<String>,
+    hash: String,
+}
+
+/// A payment that the holder agreed to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Payment {
+    /// Decimal digits with an optional fraction, such as `35.00`; never negative.
+    pub amount: String,
+    /// ISO 4217 code.
+    pub currency: String,
+    /// Name of the payee, as shown to the payer.
+    pub payee_name: String,
+    /// The payee's stable identifier.
+    pub payee_id: String,
+}
+
+impl Transaction {
+    /// Parses an entry from the base64url string as sent; the hash is over that string.
+    pub(crate) fn parse(sent: &str) -> Result<Self, Error> {
+        let malformed = |why| Error::new(Code::ChallengeMalformed, why).claim("transaction_data");
+        let bytes = base64url(sent).ok_or_else(|| malformed("transaction data is not base64url").actual(sent))?;
+        let Ok(Value::Object(mut entry)) = json(&bytes) else {
+            return Err(malformed("transaction data is not a JSON object").actual(sent));
+        };
+        let Some(Value::String(type_id)) = entry.remove("type") else {
+            return Err(malformed("transaction data has no `type`"));
+        };
+        let credential_ids = strings(entry.get("credential_ids")).filter(|ids| !ids.is_empty());
+        let credential_ids = credential_ids.ok_or_else(|| malformed("transaction data has no `credential_ids`"))?;
+        if let Some(offered) = entry.get("transaction_data_hashes_alg") {
+            let sha256 = strings(Some(offered)).is_some_and(|offered| offered.iter().any(|name| name == "sha-256"));
+            if !sha256 {
+                return Err(malformed("transaction data does not offer `sha-256`"));
+            }
+        }
+        let payload = match entry.remove("payload") {
+            Some(Value::Object(payload)) => payload,
+            Some(_) => return Err(malformed("the `payload` is not an object")),
+            None => Map::new(),
+        };
+        let text = |name: &str| payload.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let mut payment = None;
+        if let Some(kind) = KINDS.iter().find(|kind| kind.type_id == type_id) {
+            if let Some(missing) = kind.needs.iter().find(|name| text(name).is_none()) {
+                return Err(malformed("the `payload` lacks a member of its type").actual(missing));
+            }
+            if let Some(Amount::DecimalString) = kind.payment {
+                payment = Some(Payment::parse(&payload).map_err(malformed)?);
+            }
+        }
+        Ok(Self {
+            id: text("transaction_id").map(ToOwned::to_owned),
+            type_id,
+            payment,
+            payload,
+            credential_ids,
+            hash: digest(sent.as_bytes()),
+        })
+    }
+
+    /// `type`, such as `urn:bandpass:payment:1`.
+    #[must_use]
+    pub fn type_id(&self) -> &str {
+        &self.type_id
+    }
+
+    /// `transaction_id`, where the type has one.
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
+    /// Typed content of a payment.
+    #[must_use]
+    pub fn payment(&self) -> Option<&Payment> {
+        self.payment.as_ref()
+    }
+
+    /// `payload` as it was sent.
+    #[must_use]
+    pub fn payload(&self) -> &Map<String, Value> {
+        &self.payload
+    }
+
+    fn names(&self, query_id: Option<&str>) -> bool {
+        query_id.is_none_or(|id| self.credential_ids.iter().any(|named| named == id))
+    }
+}
+
+impl Payment {
+    fn parse(payload: &Map<String, Value>) -> Result<Self, &'static str> {
+        let text = |value: Option<&Value>| {
+            value.and_then(Value::as_str).filter(|text| !text.is_empty()).map(ToOwned::to_owned)
+        };
+        let payee = payload.get("payee");
+        let amount = text(payload.get("amount")).filter(|amount| is_decimal(amount));
+        let currency = text(payload.get("currency"));
+        let is_code = |code: &String| code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase());
+        Ok(Self {
+            amount: amount.ok_or("`amount` is not a decimal string such as `35.00`")?,
+            currency: currency.filter(is_code).ok_or("`currency` is not an ISO 4217 code")?,
+            payee_name: text(payee.and_then(|payee| payee.get("name"))).ok_or("`payee.name` is missing")?,
+            payee_id: text(payee.and_then(|payee| payee.get("id"))).ok_or("`payee.id` is missing")?,
+        })
+    }
+}
+
+/// At most 15 digits before the point and 6 after, as no currency needs more; no sign, no exponent, no leading zero.
+fn is_decimal(text: &str) -> bool {
+    let (whole, fraction) = match text.split_once('.') {
+        Some((whole, fraction)) => (whole, Some(fraction)),
+        None => (text, None),
+    };
+    let digits = |part: &str, most| (1..=most).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+    let leading_zero = whole.len() > 1 && whole.starts_with('0');
+    digits(whole, 15) && !leading_zero && fraction.is_none_or(|fraction| digits(fraction, 6))
+}
+
+/// The transactions that one presentation agrees to. Every entry that was sent must be agreed to by exactly one of the
+/// presentations that it names, and nothing else may be agreed to.
+pub(crate) fn agreed<'t>(
+    sent: &'t [Transaction],
+    query_id: Option<&str>,
+    mine: Option<&TransactionHashes>,
+    others: &[(&str, &TransactionHashes)],
+) -> Result<Vec<&'t Transaction>, Error> {
+    let no_hashes = Vec::new();
+    let hashes = mine.map_or(&no_hashes, |mine| &mine.hashes);
+    let algorithm = mine.and_then(|mine| mine.algorithm.as_deref());
+    if let Some(algorithm) = algorithm.filter(|algorithm| *algorithm != "sha-256") {
+        let error = Error::new(Code::TransactionAlgorithm, "transactions are hashed with another algorithm");
+        return Err(error.claim("transaction_data_hashes_alg").expected("sha-256").actual(algorithm));
+    }
+    let (mut agreed, mut missing, mut counted) = (Vec::new(), None, 0);
+    for transaction in sent {
+        let count = |hashes: &[String]| hashes.iter().filter(|hash| **hash == transaction.hash).count();
+        let here = if transaction.names(query_id) { count(hashes) } else { 0 };
+        let elsewhere = others
+            .iter()
+            .filter(|(id, _)| transaction.names(Some(id)))
+            .map(|(_, theirs)| count(&theirs.hashes))
+            .sum::<usize>();
+        match (here, elsewhere) {
+            (1, 0) => {
+                agreed.push(transaction);
+                counted += 1;
+            }
+            (0, 0) => missing = missing.or(Some(transaction)),
+            (0, 1) => {}
+            _ => {
+                return Err(error(
+                    Code::TransactionUnexpected,
+                    "a transaction was agreed to more than once",
+                    transaction,
+                ));
+            }
+        }
+    }
+    match missing {
+        Some(transaction) if hashes.len() > counted => {
+            Err(error(Code::TransactionMismatch, "the holder agreed to another transaction", transaction))
+        }
+        Some(transaction) => {
+            Err(error(Code::TransactionMissing, "the holder did not agree to the transaction", transaction))
+        }
+        None if hashes.len() > counted => {
+            let error =
+                Error::new(Code::TransactionUnexpected, "the proof carries a transaction that was not sent to it");
+            Err(error.claim("transaction_data_hashes").expected(&counted.to_string()).actual(&hashes.len().to_string()))
+        }
+        None => Ok(agreed),
+    }
+}
+
+fn error(code: Code, message: &'static str, transaction: &Transaction) -> Error {
+    Error::new(code, message).claim("transaction_data_hashes").expected(&transaction.hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_plain_decimals() {
+        for good in ["0", "35", "35.00", "0.5", "900.00", "123456789012345.123456"] {
+            assert!(is_decimal(good), "{good}");
+        }
+        for bad in ["", ".", "35.", ".5", "-1", "+1", "1e3", "1,00", " 1", "035", "٣", "1.1234567", "1234567890123456"]
+        {
+            assert!(!is_decimal(bad), "{bad}");
+        }
+    }
+}

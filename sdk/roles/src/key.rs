@@ -1,0 +1,88 @@
+//! Signing keys.
+
+use std::fmt;
+
+use getrandom::SysRng;
+use p256::ecdsa::signature::Signer as _;
+use p256::ecdsa::{Signature, SigningKey};
+use p256::elliptic_curve::Generate as _;
+use p256::elliptic_curve::rand_core::{CryptoRng, UnwrapErr};
+use serde_json::{Value, json};
+
+use crate::{base64url, sha256_base64url};
+
+/// The operating system's randomness. Panics if there is none.
+#[must_use]
+pub fn os_rng() -> UnwrapErr<SysRng> {
+    UnwrapErr(SysRng)
+}
+
+/// A P-256 key that signs ES256.
+#[derive(Clone)]
+pub struct Key {
+    key: SigningKey,
+    x: String,
+    y: String,
+}
+
+/// The bytes are no P-256 private key: not 32 of them, zero, or not below the group's order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyError;
+
+impl fmt::Display for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not a P-256 private key")
+    }
+}
+
+impl std::error::Error for KeyError {}
+
+impl Key {
+    /// A fresh key.
+    #[must_use]
+    pub fn generate(rng: &mut impl CryptoRng) -> Self {
+        Self::new(SigningKey::generate_from_rng(rng))
+    }
+
+    /// The key with this private scalar, big-endian.
+    ///
+    /// # Errors
+    /// [`KeyError`] if the bytes are none.
+    pub fn from_bytes(scalar: &[u8]) -> Result<Self, KeyError> {
+        SigningKey::from_slice(scalar).map(Self::new).map_err(|_| KeyError)
+    }
+
+    fn new(key: SigningKey) -> Self {
+        let point = key.verifying_key().to_sec1_point(false);
+        let coordinate = |bytes: Option<&_>| bytes.map(|bytes: &p256::FieldBytes| base64url(bytes)).unwrap_or_default();
+        Self { x: coordinate(point.x()), y: coordinate(point.y()), key }
+    }
+
+    /// The public key as JWK.
+    #[must_use]
+    pub fn jwk(&self) -> Value {
+        json!({"kty": "EC", "crv": "P-256", "x": self.x, "y": self.y})
+    }
+
+    /// RFC 7638 thumbprint with SHA-256.
+    #[must_use]
+    pub fn thumbprint(&self) -> String {
+        let Self { x, y, .. } = self;
+        sha256_base64url(format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#).as_bytes())
+    }
+
+    /// A compact JWS over any header and payload: what they say is up to the caller.
+    #[must_use]
+    pub fn sign(&self, header: &Value, payload: &Value) -> String {
+        let signed =
+            format!("{}.{}", base64url(header.to_string().as_bytes()), base64url(payload.to_string().as_bytes()));
+        let signature: Signature = self.key.sign(signed.as_bytes());
+        format!("{signed}.{}", base64url(&signature.to_bytes()))
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({})", self.thumbprint())
+    }
+}

@@ -1,0 +1,90 @@
+//! Guests, then the host that carries the verifier in it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+use sha2::{Digest as _, Sha256};
+use wit_component::ComponentEncoder;
+
+use crate::setup::{self, WASM};
+use crate::{Project, run, step};
+
+/// A crate that becomes a component, and where that goes below the target folder.
+struct Guest {
+    package: &'static str,
+    component: &'static str,
+}
+
+const GUESTS: &[Guest] = &[
+    Guest { package: "bandpass-component", component: "dist/verifier.wasm" },
+    Guest { package: "retail-checkout", component: "dist/plugins/retail-checkout.wasm" },
+    Guest { package: "hostile-keeper", component: "hostile/keeper.wasm" },
+];
+
+/// Builds `target/dist/`, `target/hostile/` and `target/release/bandpass`.
+pub(crate) fn everything(project: &Project) -> Result<()> {
+    setup::for_build(project)?;
+    step("guests", || guests(project))?;
+    step("host", || run(project.cargo("build").arg("--release")))
+}
+
+/// Each guest by itself: what one needs of std must not get into another.
+fn guests(project: &Project) -> Result<()> {
+    let rustflags = rustflags(project)?.join("\x1f");
+    for guest in GUESTS {
+        let mut cargo = project.cargo("build");
+        cargo.args(["--profile", "guest", "--target", WASM, "--package", guest.package]);
+        run(cargo.env("CARGO_ENCODED_RUSTFLAGS", &rustflags))?;
+        component(project, guest)?;
+    }
+    Ok(())
+}
+
+/// Panic messages and debug information name source files: without this the digest would depend on where they are.
+fn rustflags(project: &Project) -> Result<Vec<String>> {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(std::env::home_dir()?.join(".cargo"))).context("no home folder")?;
+    Ok(vec![
+        format!("--remap-path-prefix={}=bandpass", project.root.display()),
+        format!("--remap-path-prefix={}=cargo", home.display()),
+        "-Clink-arg=-zstack-size=65536".into(),
+    ])
+}
+
+/// Optimises a guest's module and makes a component of it, unless that was done to the very same module.
+fn component(project: &Project, guest: &Guest) -> Result<()> {
+    let module_name = format!("{}.wasm", guest.package.replace('-', "_"));
+    let module_path = project.target.join(WASM).join("guest").join(module_name);
+    let module = fs::read(&module_path).with_context(|| module_path.display().to_string())?;
+    let component_path = project.target.join(guest.component);
+    let stamp_path = module_path.with_extension("made-from");
+    let stamp = Sha256::digest(&module);
+    if component_path.exists() && fs::read(&stamp_path).is_ok_and(|made_from| made_from == stamp.as_slice()) {
+        return Ok(());
+    }
+    let optimised = optimise(project, &module_path)?;
+    let component = ComponentEncoder::default().validate(true).module(&optimised)?.encode()?;
+    if let Some(folder) = component_path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    fs::write(&component_path, &component)?;
+    fs::write(&stamp_path, stamp)?;
+    eprintln!("xtask: {}: {} bytes", guest.component, component.len());
+    Ok(())
+}
+
+fn optimise(project: &Project, module: &Path) -> Result<Vec<u8>> {
+    let optimised = module.with_extension("optimised.wasm");
+    let mut wasm_opt = Command::new("node");
+    wasm_opt.arg(project.root.join("xtask/node_modules/binaryen/bin/wasm-opt")).arg("-Os");
+    // What rustc's wasm32-unknown-unknown uses; browsers, workerd and wasmtime all have it by default.
+    for feature in
+        ["bulk-memory", "multivalue", "mutable-globals", "nontrapping-float-to-int", "reference-types", "sign-ext"]
+    {
+        wasm_opt.arg(format!("--enable-{feature}"));
+    }
+    run(wasm_opt.args(["--strip-debug", "--strip-producers", "-o"]).arg(&optimised).arg(module))?;
+    Ok(fs::read(&optimised)?)
+}

@@ -1,0 +1,109 @@
+//! Sets up, builds, runs and tests Bandpass.
+
+mod build;
+mod setup;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail};
+use clap::Parser;
+
+/// Sets up, builds, runs and tests Bandpass. Each command does all that it needs first.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Task {
+    /// Install what building and testing need; what is there already is left alone.
+    Setup,
+    /// Build what is shipped: `target/dist/` and `target/release/bandpass`.
+    Build,
+    /// Run the main job, as a story in the terminal.
+    Demo {
+        /// Passed on to `bandpass demo`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Pass every test.
+    Test {
+        /// Passed on to `cargo test`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Measure, and print the tables of docs/benchmarks.md.
+    Bench,
+}
+
+fn main() -> Result<()> {
+    let project = Project::find()?;
+    match Task::parse() {
+        Task::Setup => setup::everything(&project),
+        Task::Build => build::everything(&project),
+        Task::Demo { arguments } => {
+            build::everything(&project)?;
+            run(Command::new(project.target.join("release/bandpass")).arg("demo").args(arguments))
+        }
+        Task::Test { arguments } => test(&project, &arguments),
+        Task::Bench => {
+            build::everything(&project)?;
+            run(project.cargo("bench").args(["--package", "bandpass"]))
+        }
+    }
+}
+
+fn test(project: &Project, arguments: &[String]) -> Result<()> {
+    setup::everything(project)?;
+    build::everything(project)?;
+    // A target without an operating system: what builds here needs no std.
+    step("core without std", || {
+        run(project.cargo("check").args([
+            "--profile",
+            "guest",
+            "--package",
+            "bandpass-core",
+            "--target",
+            setup::BARE_METAL,
+        ]))
+    })?;
+    run(project.cargo("test").arg("--release").args(arguments))
+}
+
+/// Where things are.
+struct Project {
+    root: PathBuf,
+    target: PathBuf,
+}
+
+impl Project {
+    fn find() -> Result<Self> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask is in the workspace")?;
+        let target = match std::env::var_os("CARGO_TARGET_DIR") {
+            Some(target) => std::path::absolute(target)?,
+            None => root.join("target"),
+        };
+        Ok(Self { root: root.to_owned(), target })
+    }
+
+    fn cargo(&self, command: &str) -> Command {
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo.current_dir(&self.root).arg(command);
+        cargo
+    }
+}
+
+/// Says what is being done, and how long it took.
+fn step<T>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    eprintln!("xtask: {what} ...");
+    let start = Instant::now();
+    let done = work().with_context(|| what.to_owned())?;
+    eprintln!("xtask: {what}: done in {:.1} s", start.elapsed().as_secs_f32());
+    Ok(done)
+}
+
+fn run(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("starting {}", command.get_program().display()))?;
+    if !status.success() {
+        bail!("{} failed: {status}", command.get_program().display());
+    }
+    Ok(())
+}

@@ -1,0 +1,93 @@
+//! What building and testing need beyond Rust: each step is skipped when it is done.
+
+use std::fs;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::{Project, run, step};
+
+/// What guests run on.
+pub(crate) const WASM: &str = "wasm32-unknown-unknown";
+/// What a door controller might run on; it has no std.
+pub(crate) const BARE_METAL: &str = "thumbv7em-none-eabi";
+
+/// Everything that any command needs.
+pub(crate) fn everything(project: &Project) -> Result<()> {
+    for_build(project)?;
+    require("gcc", "apt-get install gcc")?;
+    rust_target(BARE_METAL)?;
+    npm_packages(project, "conformance/peers")?;
+    published_vectors(project)
+}
+
+/// What building needs.
+pub(crate) fn for_build(project: &Project) -> Result<()> {
+    require("rustup", "see https://rustup.rs")?;
+    require("node", "apt-get install nodejs, version 20 or newer")?;
+    require("npm", "apt-get install npm")?;
+    node_is_new_enough()?;
+    rust_target(WASM)?;
+    npm_packages(project, "xtask")
+}
+
+fn require(program: &str, remedy: &str) -> Result<()> {
+    match Command::new(program).arg("--version").output() {
+        Ok(output) if output.status.success() => Ok(()),
+        _ => bail!("`{program}` is missing: {remedy}"),
+    }
+}
+
+fn node_is_new_enough() -> Result<()> {
+    let version = output(Command::new("node").arg("--version"))?;
+    let major = version.trim().trim_start_matches('v').split('.').next().and_then(|major| major.parse::<u32>().ok());
+    if major.is_none_or(|major| major < 20) {
+        bail!("node {} is too old: version 20 or newer is needed", version.trim());
+    }
+    Ok(())
+}
+
+fn rust_target(target: &str) -> Result<()> {
+    let installed = output(Command::new("rustup").args(["target", "list", "--installed"]))?;
+    if installed.lines().any(|line| line == target) {
+        return Ok(());
+    }
+    step(&format!("rustup target add {target}"), || run(Command::new("rustup").args(["target", "add", target])))
+}
+
+/// Installs the packages that a folder's lock file names, unless just those are there.
+fn npm_packages(project: &Project, folder: &str) -> Result<()> {
+    let folder_path = project.root.join(folder);
+    let lock =
+        fs::read(folder_path.join("package-lock.json")).with_context(|| format!("{folder}/package-lock.json"))?;
+    let stamp = folder_path.join("node_modules/.installed-lock.json");
+    if fs::read(&stamp).is_ok_and(|installed| installed == lock) {
+        return Ok(());
+    }
+    step(&format!("npm ci in {folder}"), || {
+        run(Command::new("npm").args(["ci", "--no-audit", "--no-fund", "--silent"]).current_dir(&folder_path))?;
+        Ok(fs::write(stamp, &lock)?)
+    })
+}
+
+/// Crates that ship other people's vectors; they are read, never built.
+fn published_vectors(project: &Project) -> Result<()> {
+    let manifest = project.root.join("conformance/published/Cargo.toml");
+    let fetch = |offline: &[&str]| {
+        let mut cargo = project.cargo("fetch");
+        cargo.args(["--quiet", "--locked", "--manifest-path"]).arg(&manifest).args(offline);
+        cargo
+    };
+    if fetch(&["--offline"]).output().is_ok_and(|output| output.status.success()) {
+        return Ok(());
+    }
+    step("fetching crates that ship vectors", || run(&mut fetch(&[])))
+}
+
+fn output(command: &mut Command) -> Result<String> {
+    let output = command.output().with_context(|| format!("starting {}", command.get_program().display()))?;
+    if !output.status.success() {
+        bail!("{} failed: {}", command.get_program().display(), String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}
