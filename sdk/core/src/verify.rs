@@ -228,6 +228,9 @@ impl Verifier {
             }
             _ => return Err(Error::new(Code::TokenMalformed, "the `vp_token` is not a JSON object")),
         };
+        if by_query.get("payload").is_some_and(Value::is_string) {
+            return Err(Error::new(Code::TokenUnsupported, "the JWS JSON serialization is not accepted"));
+        }
         if by_query.len() > MAX_PRESENTATIONS {
             return Err(Error::new(Code::TokenTooLarge, "the submission has too many presentations"));
         }

@@ -33,18 +33,33 @@ pub fn issue(
     selective: &[&str],
     rng: &mut impl CryptoRng,
 ) -> Result<String, IssueError> {
+    let (payload, disclosures) = conceal(claims, selective, rng)?;
+    Ok(join(&key.sign(header, &payload), &disclosures))
+}
+
+/// Makes the claims at `selective` (JSON Pointers, RFC 6901) selectively disclosable: the payload to sign, and the
+/// disclosures.
+///
+/// # Errors
+/// [`IssueError`] if a pointer leads nowhere.
+pub fn conceal(
+    claims: Map<String, Value>,
+    selective: &[&str],
+    rng: &mut impl CryptoRng,
+) -> Result<(Value, Vec<String>), IssueError> {
     let mut payload = Value::Object(claims);
     let mut pointers = selective.to_vec();
     // What is inside first: a disclosure may hold digests of others (RFC 9901, section 4.2.6).
     pointers.sort_by_key(|pointer| std::cmp::Reverse(pointer.matches('/').count()));
     let mut disclosures = Vec::new();
     for pointer in pointers {
-        disclosures.push(conceal(&mut payload, pointer, rng).ok_or_else(|| IssueError { pointer: pointer.into() })?);
+        let disclosure = conceal_one(&mut payload, pointer, rng);
+        disclosures.push(disclosure.ok_or_else(|| IssueError { pointer: pointer.into() })?);
     }
     if let (Some(payload), false) = (payload.as_object_mut(), disclosures.is_empty()) {
         payload.insert("_sd_alg".into(), "sha-256".into());
     }
-    Ok(join(&key.sign(header, &payload), &disclosures))
+    Ok((payload, disclosures))
 }
 
 /// An issuer-signed JWT and disclosures on the wire, each followed by `~`.
@@ -69,7 +84,7 @@ pub fn disclosure(salt: &str, name: Option<&str>, value: &Value) -> String {
 }
 
 /// Takes the claim at `pointer` out, leaves its digest, and returns its disclosure.
-fn conceal(payload: &mut Value, pointer: &str, rng: &mut impl CryptoRng) -> Option<String> {
+fn conceal_one(payload: &mut Value, pointer: &str, rng: &mut impl CryptoRng) -> Option<String> {
     let (parent, last) = pointer.rsplit_once('/')?;
     let last = last.replace("~1", "/").replace("~0", "~");
     let salt = random_id(rng);

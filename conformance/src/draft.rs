@@ -1,0 +1,253 @@
+//! A good token in the making, for vectors to spoil.
+
+use anyhow::{Context as _, Result};
+use bandpass_roles::{BAND_VCT, Key, random_id, sd_jwt, sha256_base64url, transaction_data};
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng as _;
+use serde_json::{Map, Value, json};
+
+use crate::{Expected, Requirements, Vector, Verdict};
+
+/// When every vector is judged.
+pub(crate) const NOW: u64 = 1_790_000_000;
+const DAY: u64 = 86_400;
+pub(crate) const ISSUER: &str = "https://wallet.example";
+pub(crate) const AUDIENCE: &str = "x509_san_dns:shop.example";
+
+/// Changes the payload and the disclosures before the issuer signs.
+type PayloadEdit = Box<dyn FnOnce(&mut Value, &mut Vec<String>)>;
+/// Changes what goes over the wire.
+type TokenEdit = Box<dyn FnOnce(String) -> String>;
+
+/// Everything that a token is made of. As it is, it makes a good one.
+pub(crate) struct Draft {
+    pub(crate) rng: ChaCha20Rng,
+    pub(crate) issuer_key: Key,
+    pub(crate) holder_key: Key,
+    pub(crate) phone_key: Key,
+    pub(crate) trust: Value,
+    pub(crate) header: Value,
+    pub(crate) claims: Map<String, Value>,
+    /// Selectively disclosable claims (JSON Pointers).
+    pub(crate) selective: Vec<&'static str>,
+    /// Those of them that are not disclosed.
+    pub(crate) hidden: Vec<&'static str>,
+    pub(crate) edit_payload: Option<PayloadEdit>,
+    pub(crate) kb_header: Value,
+    /// Claims of the proof; `sd_hash` and the transactions' hashes are added unless they are there. None: no proof.
+    pub(crate) kb: Option<Value>,
+    /// The approval's header and payload; completed from the proof unless members are there.
+    pub(crate) approval: Option<(Value, Value)>,
+    pub(crate) edit_token: Option<TokenEdit>,
+    pub(crate) expected: Expected,
+}
+
+/// A key that is always the same, by its number.
+pub(crate) fn key(number: u8) -> Result<Key> {
+    Ok(Key::from_bytes(&[number; 32])?)
+}
+
+impl Draft {
+    /// The same for the same name, whatever other vectors there are.
+    pub(crate) fn new(name: &str) -> Result<Self> {
+        let seed = sha256_base64url(name.as_bytes());
+        let mut rng = ChaCha20Rng::from_seed(seed.as_bytes().first_chunk().copied().context("32 bytes")?);
+        let (issuer_key, holder_key, phone_key) = (key(1)?, key(2)?, key(3)?);
+        let mut jwk = issuer_key.jwk();
+        jwk["kid"] = "1".into();
+        let nonce = random_id(&mut rng);
+        let today = NOW / DAY * DAY;
+        let claims = json!({
+            "iss": ISSUER,
+            "iat": today - DAY,
+            "exp": today + 13 * DAY,
+            "vct": BAND_VCT,
+            "cnf": {"jwk": holder_key.jwk()},
+            "status": {"status_list": {"idx": 412, "uri": format!("{ISSUER}/status/1")}},
+            "pairing": {"jkt": phone_key.thumbprint(), "epoch": 3},
+            "band_measures": ["wear", "unlock", "confirm"],
+            "sub": "account-1",
+            "given_name": "Lin",
+            "family_name": "Zhào",
+            "birthdate": "1990-05-17",
+            "nationalities": ["CN", "FR"],
+            "age_equal_or_over": {"14": true, "18": true, "21": true},
+        });
+        Ok(Self {
+            trust: json!({"issuers": [{"iss": ISSUER, "jwks": {"keys": [jwk]}, "vct": [BAND_VCT, "urn:example:member"]}]}),
+            header: json!({"alg": "ES256", "typ": "dc+sd-jwt", "kid": "1"}),
+            claims: claims.as_object().cloned().context("an object")?,
+            selective: vec![
+                "/sub",
+                "/given_name",
+                "/family_name",
+                "/birthdate",
+                "/nationalities/0",
+                "/nationalities/1",
+                "/age_equal_or_over/14",
+                "/age_equal_or_over/18",
+                "/age_equal_or_over/21",
+                "/age_equal_or_over",
+            ],
+            hidden: Vec::new(),
+            edit_payload: None,
+            kb_header: json!({"alg": "ES256", "typ": "kb+jwt"}),
+            kb: Some(json!({
+                "iat": NOW - 5,
+                "aud": AUDIENCE,
+                "nonce": nonce,
+                "jti": random_id(&mut rng),
+                "band": {"worn_since": NOW - 3_600, "unlocked_at": NOW - 3_000, "counter": 7},
+            })),
+            approval: None,
+            edit_token: None,
+            expected: Expected {
+                audience: vec![AUDIENCE.into()],
+                nonce,
+                now: NOW,
+                max_age: 300,
+                clock_tolerance: 60,
+                transaction_data: Vec::new(),
+                query_id: String::new(),
+                requirements: Requirements::default(),
+            },
+            rng,
+            issuer_key,
+            holder_key,
+            phone_key,
+        })
+    }
+
+    /// The proof's claims.
+    pub(crate) fn proof(&mut self) -> &mut Value {
+        self.kb.get_or_insert_with(|| json!({}))
+    }
+
+    /// Evidence in the proof.
+    pub(crate) fn band(&mut self) -> &mut Value {
+        &mut self.proof()["band"]
+    }
+
+    /// The approval's header and payload, made if there is none.
+    pub(crate) fn approved(&mut self) -> &mut (Value, Value) {
+        self.approval.get_or_insert_with(|| (json!({}), json!({"amr": ["face"], "iat": NOW - 8})))
+    }
+
+    /// Adds a payment to what is asked for, and the phone's approval.
+    pub(crate) fn pay(&mut self, amount: &str) {
+        self.expected.transaction_data.push(payment(amount));
+        self.approved();
+    }
+
+    /// Another type of credential, for which the band profile does not hold.
+    pub(crate) fn member(&mut self) {
+        for name in ["pairing", "band_measures", "status"] {
+            self.claims.remove(name);
+        }
+        self.claims.insert("vct".into(), "urn:example:member".into());
+        if let Some(proof) = self.proof().as_object_mut() {
+            proof.remove("band");
+            proof.remove("jti");
+        }
+    }
+
+    /// The presentation as a wallet would send it.
+    pub(crate) fn token(&mut self) -> Result<String> {
+        let (mut payload, mut disclosures) = sd_jwt::conceal(self.claims.clone(), &self.selective, &mut self.rng)?;
+        // Disclosures come in the order of `conceal`: the deepest first.
+        let mut order = self.selective.clone();
+        order.sort_by_key(|pointer| std::cmp::Reverse(pointer.matches('/').count()));
+        let mut shown = order.iter().map(|pointer| !self.hidden.contains(pointer));
+        disclosures.retain(|_| shown.next().unwrap_or(true));
+        if let Some(edit) = self.edit_payload.take() {
+            edit(&mut payload, &mut disclosures);
+        }
+        let presented = sd_jwt::join(&self.issuer_key.sign(&self.header, &payload), &disclosures);
+        let mut token = presented.clone();
+        if let Some(proof) = self.kb.clone() {
+            token.push_str(&self.sign_proof(proof, &presented)?);
+        }
+        Ok(match self.edit_token.take() {
+            Some(edit) => edit(token),
+            None => token,
+        })
+    }
+
+    fn sign_proof(&mut self, mut proof: Value, presented: &str) -> Result<String> {
+        let hashes = self.expected.transaction_data.iter().map(|sent| sha256_base64url(sent.as_bytes()));
+        let hashes = hashes.collect::<Vec<_>>();
+        let members = proof.as_object_mut().context("a proof is an object")?;
+        members.entry("sd_hash").or_insert_with(|| sha256_base64url(presented.as_bytes()).into());
+        if !hashes.is_empty() {
+            members.entry("transaction_data_hashes").or_insert_with(|| hashes.into());
+        }
+        if let Some((mut header, mut payload)) = self.approval.clone() {
+            let defaults = json!({"alg": "ES256", "typ": "band-approval+jwt", "jwk": self.phone_key.jwk()});
+            complete(&mut header, &defaults);
+            let mut from_proof = json!({"band_jkt": self.holder_key.thumbprint(), "jti": random_id(&mut self.rng)});
+            for name in ["aud", "nonce", "transaction_data_hashes", "transaction_data_hashes_alg"] {
+                if let Some(value) = members.get(name) {
+                    from_proof[name] = value.clone();
+                }
+            }
+            complete(&mut payload, &from_proof);
+            let approval = self.phone_key.sign(&header, &payload);
+            members.entry("approval").or_insert_with(|| approval.into());
+        }
+        remove_nulls(&mut proof);
+        Ok(self.holder_key.sign(&self.kb_header, &proof))
+    }
+
+    /// The finished vector.
+    pub(crate) fn finish(mut self, name: &str, section: &str, code: Option<&str>) -> Result<Vector> {
+        let mut claims = Value::Object(self.claims.clone());
+        let mut hidden = self.hidden.clone();
+        // From the end, so that places in arrays stay what they are.
+        hidden.sort_unstable_by(|one, other| other.cmp(one));
+        for pointer in hidden {
+            let (parent, last) = pointer.rsplit_once('/').context("a pointer")?;
+            match claims.pointer_mut(parent) {
+                Some(Value::Object(members)) => drop(members.remove(last)),
+                Some(Value::Array(items)) => drop(items.remove(last.parse()?)),
+                _ => {}
+            }
+        }
+        let result = match code {
+            Some(code) => Verdict::Refused { code: code.into() },
+            None => Verdict::Accepted {
+                claims: claims.as_object().cloned().unwrap_or_default(),
+                transactions: vec![Some("t-1".into()); self.expected.transaction_data.len()],
+            },
+        };
+        Ok(Vector {
+            name: name.into(),
+            section: section.into(),
+            trust: self.trust.clone(),
+            vp_token: self.token()?,
+            expected: self.expected,
+            result,
+        })
+    }
+}
+
+/// A payment to the shop, as sent.
+pub(crate) fn payment(amount: &str) -> String {
+    let payload = json!({"transaction_id": "t-1", "payee": {"name": "Corner Bookshop", "id": "merchant-7"},
+        "currency": "CNY", "amount": amount});
+    transaction_data("urn:bandpass:payment:1", &["band"], &payload)
+}
+
+/// Adds the members that are not there. `null` stands for one that is to be left out.
+fn complete(value: &mut Value, defaults: &Value) {
+    let (Some(members), Some(defaults)) = (value.as_object_mut(), defaults.as_object()) else { return };
+    for (name, default) in defaults {
+        members.entry(name).or_insert_with(|| default.clone());
+    }
+    remove_nulls(value);
+}
+
+fn remove_nulls(value: &mut Value) {
+    if let Some(members) = value.as_object_mut() {
+        members.retain(|_, member| !member.is_null());
+    }
+}

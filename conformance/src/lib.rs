@@ -1,0 +1,141 @@
+//! Vectors for verifiers of band tokens: their format, and what makes them from fixed keys.
+//!
+//! `vectors/*.json` is made by this crate; a test fails when it drifts. Other verifiers can run the files as they are: see
+//! README.md.
+
+mod draft;
+mod vectors;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// A file of vectors.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    /// The vectors.
+    pub vectors: Vec<Vector>,
+}
+
+/// A token, what it is judged by, and the verdict.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Vector {
+    /// `accept/what` or `stage.reason/what`: the error code comes first.
+    pub name: String,
+    /// The standard and section that decide it.
+    pub section: String,
+    /// Trust list.
+    pub trust: Value,
+    /// What the wallet sent: a bare presentation, or a JSON object.
+    pub vp_token: String,
+    /// What it is judged by.
+    pub expected: Expected,
+    /// The verdict.
+    pub result: Verdict,
+}
+
+/// What a token is judged by.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expected {
+    /// Audiences, any one of which will do.
+    pub audience: Vec<String>,
+    /// Nonce.
+    pub nonce: String,
+    /// Seconds since 1970.
+    pub now: u64,
+    /// Greatest age of the proof in seconds.
+    pub max_age: u32,
+    /// Clock tolerance in seconds.
+    pub clock_tolerance: u32,
+    /// Transaction data as sent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub transaction_data: Vec<String>,
+    /// The query that is asked; empty for a bare presentation.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub query_id: String,
+    /// What is asked for on top of the profile.
+    #[serde(default, skip_serializing_if = "Requirements::is_empty")]
+    pub requirements: Requirements,
+}
+
+/// What is asked for on top of the profile.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Requirements {
+    /// Key binding.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub holder: Option<Demand>,
+    /// The phone's approval.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Demand>,
+    /// Authentication methods that the approval must name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub methods: Vec<String>,
+    /// On the wrist.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub worn: Option<Demand>,
+    /// Unlocked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unlocked: Option<Demand>,
+    /// Greatest age of the unlock in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unlocked_within: Option<u32>,
+    /// A deliberate act.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confirmed: Option<Demand>,
+    /// Greatest distance in millimetres.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub distance_mm: Option<u32>,
+    /// Claims that must be disclosed, as DCQL paths: strings, numbers and `null`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub claims: Vec<Vec<Value>>,
+    /// Query whose presentation must prove the same key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub same_holder_as: Option<String>,
+}
+
+impl Requirements {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Whether something is asked for; as the profile says where there is none.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Demand {
+    /// Refuse without it.
+    Required,
+    /// Accept without it.
+    NotRequired,
+}
+
+/// The verdict.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, untagged)]
+pub enum Verdict {
+    /// Accepted.
+    Accepted {
+        /// The disclosed claims, all of them.
+        claims: Map<String, Value>,
+        /// `transaction_id` of each transaction that was agreed to.
+        transactions: Vec<Option<String>>,
+    },
+    /// Refused.
+    Refused {
+        /// Stable code.
+        code: String,
+    },
+}
+
+/// Every vector, by the file that it is in: made anew, always the same.
+///
+/// # Errors
+/// If a vector can't be made.
+pub fn generate() -> anyhow::Result<BTreeMap<&'static str, File>> {
+    vectors::all()
+}

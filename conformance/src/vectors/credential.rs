@@ -1,0 +1,58 @@
+//! What the credential says of itself.
+
+use anyhow::Result;
+use serde_json::json;
+
+use super::Vectors;
+use crate::draft::NOW;
+
+const CLAIM: &str = "credential.claim";
+const PROFILE: &str = "band profile, Credential";
+
+pub(super) fn add(vectors: &mut Vectors) -> Result<()> {
+    for (what, section, name, value) in [
+        ("vct-not-a-string", "SD-JWT VC, 2.2.2.1", "vct", json!(1)),
+        ("vct-empty", "SD-JWT VC, 2.2.2.1", "vct", json!("")),
+        ("sub-not-a-string", "RFC 7519, 4.1.2", "sub", json!(7)),
+        ("cnf-not-an-object", "RFC 7800, 3.1", "cnf", json!("key")),
+        ("status-not-an-object", "Token Status List, 6.1", "status", json!([])),
+        ("exp-a-string", "RFC 7519, 4.1.4", "exp", json!("2026-12-31")),
+        ("exp-negative", "RFC 7519, 4.1.4", "exp", json!(-1)),
+        ("exp-null", "RFC 7519, 4.1.4", "exp", json!(null)),
+        ("exp-too-great", "RFC 8259, 6", "exp", json!(1_u64 << 53)),
+        ("exp-a-fraction", PROFILE, "exp", json!(1_800_000_000.5)),
+        ("nbf-a-string", "RFC 7519, 4.1.5", "nbf", json!("0")),
+        ("iat-a-string", "RFC 7519, 4.1.6", "iat", json!("0")),
+        ("pairing-not-an-object", PROFILE, "pairing", json!("phone")),
+        ("pairing-without-key", PROFILE, "pairing", json!({"epoch": 1})),
+        ("pairing-key-no-thumbprint", PROFILE, "pairing", json!({"jkt": "AAAA", "epoch": 1})),
+        ("pairing-epoch-a-string", PROFILE, "pairing", json!({"jkt": "A".repeat(43), "epoch": "1"})),
+        ("measures-not-an-array", PROFILE, "band_measures", json!({"wear": true})),
+        ("measures-not-strings", PROFILE, "band_measures", json!([1])),
+    ] {
+        vectors.refuse(CLAIM, what, section, |draft| drop(draft.claims.insert(name.into(), value)))?;
+    }
+    vectors.refuse(CLAIM, "no-vct", "SD-JWT VC, 2.2.2.1", |draft| drop(draft.claims.remove("vct")))?;
+    for name in ["iat", "exp", "pairing", "band_measures"] {
+        vectors.refuse(CLAIM, &format!("no-{name}"), PROFILE, |draft| drop(draft.claims.remove(name)))?;
+    }
+    vectors.refuse("credential.type", "not-listed", "SD-JWT VC, 2.2.2.1", |draft| {
+        draft.member();
+        draft.claims.insert("vct".into(), "urn:example:visitor".into());
+    })?;
+    vectors.refuse("credential.type", "prefix-of-a-listed-one", "SD-JWT VC, 2.2.2.1", |draft| {
+        draft.claims.insert("vct".into(), "urn:bandpass:band".into());
+    })?;
+    vectors.refuse("credential.not-yet-valid", "nbf", "RFC 7519, 4.1.5", |draft| {
+        draft.claims.insert("nbf".into(), (NOW + 61).into());
+    })?;
+    vectors.refuse("credential.not-yet-valid", "iat", "RFC 7519, 4.1.6", |draft| {
+        draft.claims.insert("iat".into(), (NOW + 61).into());
+    })?;
+    vectors.refuse("credential.expired", "just-now", "RFC 7519, 4.1.4", |draft| {
+        draft.claims.insert("exp".into(), (NOW - 60).into());
+    })?;
+    vectors.refuse("credential.expired", "in-1970", "RFC 7519, 4.1.4", |draft| {
+        draft.claims.insert("exp".into(), 0.into());
+    })
+}

@@ -1,0 +1,87 @@
+//! Whose signature it is.
+
+use anyhow::Result;
+use serde_json::json;
+
+use super::Vectors;
+use crate::draft::{Draft, key};
+
+pub(super) fn add(vectors: &mut Vectors) -> Result<()> {
+    let stranger = key(9)?;
+    vectors.refuse("issuer.algorithm", "none", "RFC 9901, 7.1 (2a)", |draft| {
+        draft.header["alg"] = "none".into();
+        draft.edit_token = Some(Box::new(|token| {
+            let (signed, rest) = token.split_once('~').unwrap_or_default();
+            format!("{}.~{rest}", signed.rsplit_once('.').unwrap_or_default().0)
+        }));
+    })?;
+    for algorithm in ["HS256", "ES384", "es256", "ES256K", "EdDSA"] {
+        vectors.refuse("issuer.algorithm", algorithm, "RFC 9901, 7.1 (2a)", |draft| {
+            draft.header["alg"] = algorithm.into()
+        })?;
+    }
+    vectors
+        .refuse("issuer.algorithm", "missing", "RFC 7515, 4.1.1", |draft| draft.header = json!({"typ": "dc+sd-jwt"}))?;
+    vectors.refuse("issuer.algorithm", "not-a-string", "RFC 7515, 4.1.1", |draft| {
+        draft.header["alg"] = json!(["ES256"])
+    })?;
+    vectors.refuse("issuer.untrusted", "another-issuer", "RFC 9901, 7.1 (2b)", |draft| {
+        draft.claims.insert("iss".into(), "https://other.example".into());
+    })?;
+    vectors.refuse("issuer.untrusted", "trailing-slash", "RFC 9901, 7.1 (2b)", |draft| {
+        draft.claims.insert("iss".into(), "https://wallet.example/".into());
+    })?;
+    vectors.refuse("issuer.untrusted", "no-issuer", "RFC 9901, 7.1 (2b)", |draft| drop(draft.claims.remove("iss")))?;
+    vectors.refuse("issuer.untrusted", "issuer-not-a-string", "RFC 7519, 4.1.1", |draft| {
+        draft.claims.insert("iss".into(), json!(["https://wallet.example"]));
+    })?;
+    vectors.refuse("issuer.untrusted", "another-kid", "RFC 7515, 4.1.4", |draft| draft.header["kid"] = "2".into())?;
+    vectors.refuse("issuer.untrusted", "empty-trust-list", "RFC 9901, 7.1 (2b)", |draft| {
+        draft.trust = json!({"issuers": []})
+    })?;
+    for typ in ["vc+sd-jwt", "JWT", "DC+SD-JWT", "application/dc+sd-jwt", "kb+jwt", ""] {
+        vectors.refuse("issuer.type", &format!("typ-{typ}"), "SD-JWT VC, 2.2.1", |draft| {
+            draft.header["typ"] = typ.into()
+        })?;
+    }
+    vectors.refuse("issuer.type", "missing", "SD-JWT VC, 2.2.1", |draft| {
+        draft.header = json!({"alg": "ES256", "kid": "1"})
+    })?;
+    vectors.refuse("issuer.type", "plain-only", "RFC 8725, 3.11", |draft| {
+        draft.trust["issuers"][0]["typ"] = json!(["example+sd-jwt"]);
+    })?;
+    vectors
+        .refuse("issuer.signature", "another-key", "RFC 9901, 7.1 (2c)", move |draft| draft.issuer_key = stranger)?;
+    vectors.refuse("issuer.signature", "by-the-holder", "RFC 9901, 7.1 (2c)", |draft| {
+        draft.issuer_key = draft.holder_key.clone();
+    })?;
+    for (what, edit) in [
+        ("payload-changed", (|signature: &str| signature.to_owned()) as fn(&str) -> String),
+        ("empty", |_| String::new()),
+        ("short", |signature| signature.chars().take(84).collect()),
+        ("long", |signature| format!("{signature}AAAA")),
+        ("zeros", |_| "A".repeat(86)),
+        ("der", |_| {
+            "MEQCIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABAiAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAQ".into()
+        }),
+    ] {
+        vectors.refuse("issuer.signature", what, "RFC 7518, 3.4", |draft| {
+            change_jwt(draft, what == "payload-changed", edit)
+        })?;
+    }
+    Ok(())
+}
+
+/// Changes the issuer's signature, or the payload under it.
+fn change_jwt(draft: &mut Draft, change_payload: bool, edit: fn(&str) -> String) {
+    let mut claims = draft.claims.clone();
+    claims.insert("band_measures".into(), json!(["wear", "unlock", "confirm", "distance"]));
+    draft.edit_token = Some(Box::new(move |token| {
+        let (jwt, rest) = token.split_once('~').unwrap_or_default();
+        let parts = jwt.split('.').collect::<Vec<_>>();
+        let [header, payload, signature] = parts.as_slice() else { return token };
+        let other = bandpass_roles::base64url(serde_json::Value::Object(claims).to_string().as_bytes());
+        let payload = if change_payload { &other } else { *payload };
+        format!("{header}.{payload}.{}~{rest}", edit(signature))
+    }));
+}
