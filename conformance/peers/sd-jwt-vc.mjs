@@ -231,7 +231,7 @@ async function make() {
     claims: { _sd: [extra.digest], inner: { _sd: [extra.digest] } }, token: attach(extra),
   });
   const eve = disclosure("given_name", "Eve");
-  await refuse("disclosure.duplicate", "disclosed claim that is there already", {
+  await refuse("disclosure.collision", "disclosed claim that is there already", {
     claims: { given_name: "Ming", _sd: [eve.digest] }, token: attach(eve),
   });
   await refuse("disclosure.malformed", "array element with a name", {
@@ -241,7 +241,7 @@ async function make() {
   await refuse("disclosure.malformed", "claim without a name", {
     claims: { "": "x" }, frame: { _sd: [""] }, token: ({ issued, bind }) => bind(issued),
   });
-  await refuse("disclosure.forbidden", "claim named ...", { claims: { "...": "x" }, frame: { _sd: ["..."] } });
+  await refuse("disclosure.reserved", "claim named ...", { claims: { "...": "x" }, frame: { _sd: ["..."] } });
   // SDJwtVcInstance refuses to make these; the class that it extends does not.
   const reserved = { exp: now + DAY, nbf: now - HOUR, cnf: { jwk: holder.publicKey }, status: {} };
   for (const [claim, value] of Object.entries(reserved)) {
@@ -261,7 +261,7 @@ async function make() {
   await refuse("holder.algorithm", "proof's header says ES384", { settings: { kbSignAlg: "ES384" } });
   await refuse("holder.signature", "proof by another key than cnf's", { holderSigner: stranger });
   await refuse("holder.type", "proof of another typ", { token: ({ issued, bind }) => bind(issued, "JWT") });
-  await refuse("holder.audience", "proof for a list of audiences", { kb: { aud: [audience] } });
+  await refuse("holder.claim", "proof for a list of audiences", { kb: { aud: [audience] } });
   await refuse("holder.stale", "proof a year old", { claims: { iat: now - 400 * DAY }, kb: { iat: now - 365 * DAY } });
   await refuse("holder.future", "proof from tomorrow", { kb: { iat: now + DAY } });
   await refuse("holder.hash", "disclosure taken away after the proof was signed", {

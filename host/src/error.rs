@@ -7,58 +7,37 @@ use wasmtime::Trap;
 use crate::bindings::sdk::exports::bandpass::sdk::verification::Failure;
 use crate::limits::Limits;
 
-/// Stable code of a refusal by the host.
-#[non_exhaustive]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Code {
+bandpass_core::codes! {
     /// The plugin is no component of the policy world.
-    PluginMalformed,
-    /// The plugin imports what this host does not offer.
-    PluginImport,
+    PluginMalformed = "plugin.malformed",
+    /// The plugin needs what this host does not offer.
+    PluginImport = "plugin.import",
     /// The plugin refused its settings.
-    PluginSettings,
+    PluginSettings = "plugin.settings",
     /// The plugin trapped.
-    PluginTrap,
+    PluginTrap = "plugin.trap",
     /// The plugin took too long.
-    PluginTimeout,
+    PluginTimeout = "plugin.timeout",
     /// The plugin asked for too much memory or too many table entries.
-    PluginMemory,
+    PluginMemory = "plugin.memory",
     /// The plugin returned something that its contract does not allow, or too much of it.
-    PluginResult,
-    /// The plugin reported an error instead of a decision.
-    PluginError,
-    /// The plugin allowed with a proof of another submission.
-    PluginForeignHandle,
+    PluginResult = "plugin.result",
+    /// The plugin reported an error instead of an answer.
+    PluginError = "plugin.error",
+    /// The plugin came with a proof of another submission.
+    PluginForeignHandle = "plugin.foreign-handle",
     /// The verifier trapped; it was replaced.
-    VerifierTrap,
+    VerifierTrap = "verifier.trap",
+    /// The challenge is not what its format says; the caller's mistake, not the token's.
+    ChallengeMalformed = "challenge.malformed",
     /// The challenge was answered before.
-    ChallengeUsed,
+    ChallengeUsed = "challenge.used",
     /// The state that remembers used challenges can't be read or written.
-    HostStore,
+    HostStore = "host.store",
     /// The machine lacks something that the host needs.
-    HostRuntime,
-}
-
-impl Code {
-    /// The code as it is written, such as `plugin.trap`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::PluginMalformed => "plugin.malformed",
-            Self::PluginImport => "plugin.import",
-            Self::PluginSettings => "plugin.settings",
-            Self::PluginTrap => "plugin.trap",
-            Self::PluginTimeout => "plugin.timeout",
-            Self::PluginMemory => "plugin.memory",
-            Self::PluginResult => "plugin.result",
-            Self::PluginError => "plugin.error",
-            Self::PluginForeignHandle => "plugin.foreign-handle",
-            Self::VerifierTrap => "verifier.trap",
-            Self::ChallengeUsed => "challenge.used",
-            Self::HostStore => "host.store",
-            Self::HostRuntime => "host.runtime",
-        }
-    }
+    HostRuntime = "host.runtime",
+    /// A file or an argument can't be read.
+    HostInput = "host.input",
 }
 
 /// Why the host could not go on.
@@ -78,6 +57,11 @@ pub enum Error {
 impl Error {
     pub(crate) fn host(code: Code, message: impl fmt::Display) -> Self {
         Self::Host { code, message: message.to_string() }
+    }
+
+    /// The file with a challenge can't be read as one.
+    pub fn challenge_malformed(file: &impl fmt::Display, error: &impl fmt::Display) -> Self {
+        Self::host(Code::ChallengeMalformed, format!("{file}: {error}"))
     }
 
     /// The stable code, such as `trust.malformed` or `plugin.import`.

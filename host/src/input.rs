@@ -5,8 +5,10 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use bandpass_core::limits::MAX_SUBMISSION_BYTES;
+
+use crate::terminal::plain;
 
 /// A token given as such, in a file, or on standard input (`-`). Of one that is too large only so much is read that the
 /// verifier sees that.
@@ -14,7 +16,14 @@ pub(crate) fn token(argument: &str) -> Result<Vec<u8>> {
     let bytes = match argument {
         "-" => limited(io::stdin().lock()).context("standard input")?,
         path if Path::new(path).is_file() => limited(fs::File::open(path)?).with_context(|| path.to_owned())?,
-        token => token.as_bytes().to_vec(),
+        path if Path::new(path).is_dir() => bail!("{path} is a folder"),
+        token => {
+            // No token is that short, so it was meant to be a file.
+            if token.len() < 100 {
+                eprintln!("bandpass: no file `{}`, so it is taken as a token", plain(token));
+            }
+            token.as_bytes().to_vec()
+        }
     };
     Ok(bytes.trim_ascii().to_vec())
 }

@@ -2,6 +2,7 @@
 
 mod command;
 mod input;
+mod terminal;
 
 use std::process::ExitCode;
 
@@ -32,6 +33,18 @@ enum Command {
     Decide(decide::Decide),
     Inspect(inspect::Inspect),
     Demo(demo::Demo),
+}
+
+impl Command {
+    /// Whether JSON was asked for.
+    fn json(&self) -> bool {
+        match self {
+            Self::Verify(verify) => verify.json,
+            Self::Decide(decide) => decide.json,
+            Self::Inspect(inspect) => inspect.json,
+            Self::Demo(demo) => demo.json,
+        }
+    }
 }
 
 /// How a command ended, when it did not fail.
@@ -68,6 +81,7 @@ fn main() -> ExitCode {
         print_version(arguments.verbose);
         return ExitCode::SUCCESS;
     }
+    let json = arguments.command.as_ref().is_some_and(Command::json);
     let done = match arguments.command {
         Some(Command::Verify(verify)) => verify.run(),
         Some(Command::Decide(decide)) => decide.run(),
@@ -81,10 +95,28 @@ fn main() -> ExitCode {
     match done {
         Ok(verdict) => verdict.into(),
         Err(error) => {
-            eprintln!("bandpass: {error:#}");
+            if let Some(wrong) = error.downcast_ref::<clap::Error>() {
+                let _ = wrong.print();
+                return USAGE.into();
+            }
+            if json {
+                println!("{}", serde_json::json!({"error": failure(&error)}));
+            }
+            eprintln!("bandpass: {}", terminal::plain(&format!("{error:#}")));
             FAILURE.into()
         }
     }
+}
+
+/// A failure as JSON: neither token nor policy had a part in it.
+fn failure(error: &anyhow::Error) -> serde_json::Value {
+    if let Some(error) = error.downcast_ref::<bandpass::Error>() {
+        return error.to_json();
+    }
+    let code = error
+        .downcast_ref::<bandpass_core::Error>()
+        .map_or(bandpass::Code::HostInput.as_str(), |error| error.code().as_str());
+    serde_json::json!({"code": code, "message": format!("{error:#}")})
 }
 
 fn print_version(verbose: bool) {

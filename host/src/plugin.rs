@@ -18,6 +18,8 @@ use crate::verifier::{Instance, Verifier, trapped};
 const OFFERED: &[&str] = &["bandpass:sdk/verification@0.1.0", "bandpass:sdk/log@0.1.0"];
 /// Proofs that a policy may ask for in one evaluation.
 const MAX_HANDLES: usize = 64;
+/// Handles that a policy may hold on to, those of earlier evaluations included.
+const MAX_TABLE: usize = 1_000;
 /// Lines that a policy may log in one evaluation, and their length in characters.
 const MAX_LOG: (usize, usize) = (100, 500);
 /// Longest reason or message of a decision, in bytes, and most obligations.
@@ -35,12 +37,17 @@ impl Plugin {
     /// # Errors
     /// `plugin.malformed` or `plugin.import`.
     pub fn load(runtime: &Runtime, wasm: &[u8]) -> Result<Self, Error> {
-        let malformed = |error: wasmtime::Error| Error::host(Code::PluginMalformed, error.root_cause());
+        let malformed =
+            |error: wasmtime::Error| Error::host(Code::PluginMalformed, readable(&error.root_cause().to_string()));
         let component = runtime.compile(wasm).map_err(malformed)?;
         check_imports(runtime, &component)?;
         let linker = linker(runtime).map_err(|error| Error::host(Code::HostRuntime, error))?;
         let pre = linker.instantiate_pre(&component).and_then(MerchantPolicyPre::new).map_err(malformed)?;
-        Ok(Self { pre })
+        let plugin = Self { pre };
+        match plugin.describe()?.capabilities.contains(&policy::Capability::Ledger) {
+            false => Ok(plugin),
+            true => Err(Error::host(Code::PluginImport, "the plugin needs a ledger, which this host does not offer")),
+        }
     }
 
     /// What the policy says of itself.
@@ -80,9 +87,11 @@ impl Plugin {
     }
 
     fn instantiate(&self) -> Result<Session, Error> {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(MAX_TABLE);
         let state = State {
             limits: Limits::new(PLUGIN_MEMORY),
-            table: ResourceTable::new(),
+            table,
             verifier: None,
             evaluation: 0,
             verified: false,

@@ -20,10 +20,10 @@ struct Guest {
 const GUESTS: &[Guest] = &[
     Guest { package: "bandpass-component", component: "dist/verifier.wasm" },
     Guest { package: "retail-checkout", component: "dist/plugins/retail-checkout.wasm" },
-    Guest { package: "hostile-keeper", component: "hostile/keeper.wasm" },
+    Guest { package: "hostile", component: "hostile.wasm" },
 ];
 
-/// Builds `target/dist/`, `target/hostile/` and `target/release/bandpass`.
+/// Builds `target/dist/`, `target/hostile.wasm` and `target/release/bandpass`.
 pub(crate) fn everything(project: &Project) -> Result<()> {
     setup::for_build(project)?;
     step("guests", || guests(project))?;

@@ -15,7 +15,6 @@ pub(crate) const BARE_METAL: &str = "thumbv7em-none-eabi";
 /// Everything that any command needs.
 pub(crate) fn everything(project: &Project) -> Result<()> {
     for_build(project)?;
-    require("gcc", "apt-get install gcc")?;
     rust_target(BARE_METAL)?;
     npm_packages(project, "conformance/peers")?;
     published_vectors(project)
@@ -24,6 +23,7 @@ pub(crate) fn everything(project: &Project) -> Result<()> {
 /// What building needs.
 pub(crate) fn for_build(project: &Project) -> Result<()> {
     require("rustup", "see https://rustup.rs")?;
+    require("gcc", "apt-get install gcc")?;
     require("node", "apt-get install nodejs, version 20 or newer")?;
     require("npm", "apt-get install npm")?;
     node_is_new_enough()?;

@@ -64,7 +64,7 @@ pub(super) fn add(vectors: &mut Vectors) -> Result<()> {
         draft.approved();
         draft.phone_key = draft.holder_key.clone();
     })?;
-    vectors.refuse("approval.phone", "band-paired-with-itself", SECTION, |draft| {
+    vectors.refuse("approval.self", "band-paired-with-itself", SECTION, |draft| {
         draft.approved();
         draft.phone_key = draft.holder_key.clone();
         draft.claims["pairing"]["jkt"] = draft.holder_key.thumbprint().into();

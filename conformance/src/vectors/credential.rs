@@ -32,13 +32,31 @@ pub(super) fn add(vectors: &mut Vectors) -> Result<()> {
     ] {
         vectors.refuse(CLAIM, what, section, |draft| drop(draft.claims.insert(name.into(), value)))?;
     }
+    for (what, status) in [
+        ("status-without-a-list", json!({})),
+        ("status-without-index", json!({"status_list": {"uri": "https://wallet.example/status/1"}})),
+        ("status-index-negative", json!({"status_list": {"idx": -1, "uri": "https://wallet.example/status/1"}})),
+        ("status-without-uri", json!({"status_list": {"idx": 1}})),
+    ] {
+        vectors.refuse(CLAIM, what, PROFILE, |draft| drop(draft.claims.insert("status".into(), status)))?;
+    }
     vectors.refuse(CLAIM, "no-vct", "SD-JWT VC, 2.2.2.1", |draft| drop(draft.claims.remove("vct")))?;
-    for name in ["iat", "exp", "pairing", "band_measures"] {
+    for name in ["iat", "exp", "pairing", "band_measures", "status"] {
         vectors.refuse(CLAIM, &format!("no-{name}"), PROFILE, |draft| drop(draft.claims.remove(name)))?;
     }
     vectors.refuse("credential.type", "not-listed", "SD-JWT VC, 2.2.2.1", |draft| {
         draft.member();
         draft.claims.insert("vct".into(), "urn:example:visitor".into());
+    })?;
+    vectors.refuse("credential.type", "band-as-a-plain-sd-jwt", "SD-JWT VC, 2.2.2.1", |draft| {
+        draft.header["typ"] = "example+sd-jwt".into();
+        draft.trust["issuers"][0]["typ"] = json!(["dc+sd-jwt", "example+sd-jwt"]);
+        draft.trust["issuers"][0]["vct"] = json!(["urn:example:member"]);
+    })?;
+    vectors.refuse(CLAIM, "band-rules-whatever-the-typ", PROFILE, |draft| {
+        draft.header["typ"] = "example+sd-jwt".into();
+        draft.trust["issuers"][0]["typ"] = json!(["example+sd-jwt"]);
+        draft.claims.remove("pairing");
     })?;
     vectors.refuse("credential.type", "prefix-of-a-listed-one", "SD-JWT VC, 2.2.2.1", |draft| {
         draft.claims.insert("vct".into(), "urn:bandpass:band".into());

@@ -42,7 +42,7 @@ pub(super) fn add(vectors: &mut Vectors) -> Result<()> {
         ("for-encryption", json!({"use": "enc"})),
         ("with-its-private-part", json!({"d": "A".repeat(43)})),
     ] {
-        vectors.refuse("holder.key", what, "RFC 7800, 3.2", |draft| match cnf {
+        vectors.refuse("holder.unbound", what, "RFC 7800, 3.2", |draft| match cnf {
             Value::Null => drop(draft.claims.remove("cnf")),
             cnf if cnf.get("use").or(cnf.get("d")).is_some() => {
                 for (name, value) in cnf.as_object().into_iter().flatten() {

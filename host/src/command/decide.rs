@@ -9,6 +9,7 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::terminal::line;
 use crate::{Verdict, input};
 
 /// Let a merchant's policy decide on a token.
@@ -34,7 +35,7 @@ pub(crate) struct Decide {
     now: Option<u64>,
     /// Print JSON.
     #[arg(long)]
-    json: bool,
+    pub(crate) json: bool,
     /// The token, a file with it, or `-` for standard input.
     #[arg(value_name = "TOKEN|FILE|-")]
     token: String,
@@ -74,7 +75,7 @@ impl Decide {
     pub(crate) fn run(self) -> Result<Verdict> {
         let token = input::token(&self.token)?;
         let file = serde_json::from_slice::<ChallengeFile>(&input::file(&self.challenge)?)
-            .with_context(|| format!("challenge.malformed: {}", self.challenge.display()))?;
+            .map_err(|error| bandpass::Error::challenge_malformed(&self.challenge.display(), &error))?;
         let now = input::now(self.now)?;
         let challenge = Challenge {
             audience: file.audience,
@@ -122,13 +123,13 @@ impl Decide {
         }
         match decision {
             Decision::Allow { reason, obligations, .. } => {
-                println!("allow: {reason}");
+                println!("allow: {}", line(reason));
                 for obligation in obligations {
-                    println!("obligation: {} {}", obligation.name, obligation.parameters);
+                    println!("obligation: {} {}", line(&obligation.name), line(&obligation.parameters));
                 }
             }
-            Decision::Deny { reason, message } => println!("deny: {reason}: {message}"),
-            Decision::StepUp { reason, message, .. } => println!("step-up: {reason}: {message}"),
+            Decision::Deny { reason, message } => println!("deny: {}: {}", line(reason), line(message)),
+            Decision::StepUp { reason, message, .. } => println!("step-up: {}: {}", line(reason), line(message)),
         }
         eprintln!("status: not checked");
         if self.state.is_none() {

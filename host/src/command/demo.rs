@@ -1,12 +1,16 @@
 //! `bandpass demo`: the main job as a story, told by what the real components answer.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use anstream::println;
 use anstyle::{AnsiColor, Style};
 use anyhow::{Context as _, Result, bail};
 use bandpass::{Challenge, Decision, Plugin, Query, Request, Runtime, UsedChallenges, Verifier};
 use bandpass_roles::{
-    BAND_VCT, Band, BandDetails, Issuer, Key, Request as Asked, base64url, os_rng, random_id, transaction_data,
+    BAND_VCT, Band, BandDetails, Issuer, Key, Phone, Request as Asked, base64url, os_rng, random_id, transaction_data,
 };
+
 use clap::Args;
 use serde_json::{Map, Value, json};
 
@@ -17,10 +21,14 @@ use crate::{Verdict, input};
 pub(crate) struct Demo {
     /// The shop's policy: a Wasm component. The one that is built with this program, unless given.
     #[arg(long, value_name = "FILE")]
-    plugin: Option<std::path::PathBuf>,
+    plugin: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
-    json: bool,
+    pub(crate) json: bool,
+    /// Leave the first purchase in this folder, for `bandpass verify` and `decide` to try: trust.json, challenge.json,
+    /// settings.json and token.
+    #[arg(long, value_name = "FOLDER")]
+    save: Option<PathBuf>,
 }
 
 const SHOP: &str = "x509_san_dns:shop.example";
@@ -30,7 +38,7 @@ const SETTINGS: &str = r#"{"currency":"CNY","passwordless_limit":"200.00"}"#;
 impl Demo {
     pub(crate) fn run(self) -> Result<Verdict> {
         let mut story = Story::begin(&self)?;
-        story.shop()?;
+        story.shop(self.save.as_deref())?;
         story.refusals()?;
         story.end()
     }
@@ -44,7 +52,8 @@ struct Story {
     verifier: Verifier,
     plugin: Plugin,
     used: UsedChallenges,
-    phone_thumbprint: String,
+    trust: Value,
+    phone: Phone,
     band: Band,
 }
 
@@ -61,10 +70,10 @@ impl Story {
         let issuer = Issuer::new("https://wallet.example", Key::generate(rng));
         let trust = json!({"issuers": [issuer.trust_entry(&[BAND_VCT])]});
         let verifier = Verifier::open(&runtime, trust.to_string().into_bytes())?;
-        let phone_thumbprint = Key::generate(rng).thumbprint();
-        let band = issue(&issuer, &phone_thumbprint, now)?;
+        let phone = Phone::new(Key::generate(rng));
+        let band = issue(&issuer, &phone, now)?;
         let used = UsedChallenges::in_memory()?;
-        let story = Self { json: demo.json, steps: Vec::new(), now, verifier, plugin, used, phone_thumbprint, band };
+        let story = Self { json: demo.json, steps: Vec::new(), now, verifier, plugin, used, trust, phone, band };
         let described = story.plugin.describe()?;
         story.say(
             "A wallet provider issues a credential to Lin's band",
@@ -75,17 +84,25 @@ impl Story {
     }
 
     /// Worn and unlocked, the band pays up to the shop's limit.
-    fn shop(&mut self) -> Result<()> {
+    fn shop(&mut self, save: Option<&Path>) -> Result<()> {
         self.band.put_on(self.now - 3_600);
         self.band.unlock(self.now - 3_000);
         self.say("Lin puts the band on and unlocks it", "it signs that with every payment");
         let small = self.challenge(SHOP, "35.00")?;
         let token = self.present(&small);
+        if let Some(folder) = save {
+            self.save(folder, &small, &token)?;
+        }
         self.decide("Lin pays CNY 35.00", &small, &token, "allow", "limit.within")?;
         self.decide("somebody sends the same token again", &small, &token, "deny", "challenge.used")?;
         let large = self.challenge(SHOP, "900.00")?;
         let token = self.present(&large);
-        self.decide("Lin pays CNY 900.00", &large, &token, "step-up", "limit.above")
+        self.decide("Lin pays CNY 900.00", &large, &token, "step-up", "limit.above")?;
+        let again = Challenge { nonce: random_id(&mut os_rng()), ..large };
+        let asked = asked(&again);
+        let approval = self.phone.approve(&asked, &self.band.thumbprint(), &["face"], self.now, &mut os_rng());
+        let token = self.band.present(&asked, &["sub"], Some(&approval), self.now, &mut os_rng());
+        self.decide("Lin looks at the phone, which approves", &again, &token, "allow", "limit.approved")
     }
 
     fn refusals(&mut self) -> Result<()> {
@@ -113,7 +130,7 @@ impl Story {
         self.decide("a thief's band shows a copy of Lin's credential", &challenge, &token, "deny", "holder.signature")?;
 
         let stranger = Issuer::new("https://wallet.example", Key::generate(&mut os_rng()));
-        let mut forged = issue(&stranger, &self.phone_thumbprint, self.now)?;
+        let mut forged = issue(&stranger, &self.phone, self.now)?;
         forged.put_on(self.now - 3_600);
         forged.unlock(self.now - 3_000);
         let challenge = self.challenge(SHOP, "35.00")?;
@@ -129,6 +146,24 @@ impl Story {
         let challenge = self.challenge(SHOP, "35.00")?;
         let token = self.present(&challenge);
         self.decide("the band lies on the counter", &challenge, &token, "deny", "evidence.not-worn")
+    }
+
+    fn save(&self, folder: &Path, challenge: &Challenge, token: &str) -> Result<()> {
+        let Challenge { audience, nonce, transaction_data, max_age, .. } = challenge;
+        let challenge = json!({"audience": audience, "nonce": nonce, "transaction_data": transaction_data,
+            "max_age": max_age, "request": {"merchant": "merchant-7", "context": {}}});
+        fs::create_dir_all(folder)?;
+        let transaction_data = transaction_data.concat();
+        for (name, content) in [
+            ("trust.json", self.trust.to_string()),
+            ("challenge.json", challenge.to_string()),
+            ("settings.json", SETTINGS.to_owned()),
+            ("transaction_data", transaction_data),
+            ("token", token.to_owned()),
+        ] {
+            fs::write(folder.join(name), content + "\n").with_context(|| folder.join(name).display().to_string())?;
+        }
+        Ok(())
     }
 
     fn end(self) -> Result<Verdict> {
@@ -202,22 +237,26 @@ impl Story {
 }
 
 fn present(band: &mut Band, challenge: &Challenge, now: u64) -> String {
-    let asked = Asked {
+    band.present(&asked(challenge), &["sub"], None, now, &mut os_rng())
+}
+
+/// What reaches the wallet of a challenge.
+fn asked(challenge: &Challenge) -> Asked {
+    Asked {
         audience: challenge.audience.first().cloned().unwrap_or_default(),
         nonce: challenge.nonce.clone(),
         transaction_data: challenge.transaction_data.clone(),
-    };
-    band.present(&asked, &["sub"], None, now, &mut os_rng())
+    }
 }
 
 /// A fresh band with a credential of this issuer.
-fn issue(issuer: &Issuer, phone_thumbprint: &str, now: u64) -> Result<Band> {
+fn issue(issuer: &Issuer, phone: &Phone, now: u64) -> Result<Band> {
     let rng = &mut os_rng();
     let key = Key::generate(rng);
     let owner = json!({"sub": base64url(b"account-1"), "given_name": "Lin", "birthdate": "1990-05-17"});
     let details = BandDetails {
         band_jwk: key.jwk(),
-        phone_thumbprint: phone_thumbprint.to_owned(),
+        phone_thumbprint: phone.thumbprint(),
         epoch: 1,
         measures: vec!["wear".into(), "unlock".into(), "confirm".into()],
         issued_at: now,
@@ -230,7 +269,7 @@ fn issue(issuer: &Issuer, phone_thumbprint: &str, now: u64) -> Result<Band> {
 }
 
 /// Sample policies are built into the folder `dist` of the target folder that this program is in.
-fn built_plugin() -> Result<std::path::PathBuf> {
+fn built_plugin() -> Result<PathBuf> {
     let program = std::env::current_exe()?;
     let folders = program.ancestors().map(|folder| folder.join("dist/plugins/retail-checkout.wasm"));
     folders.into_iter().find(|path| path.is_file()).context("no policy was built: give one with `--plugin FILE`")

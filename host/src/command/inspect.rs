@@ -1,10 +1,13 @@
 //! `bandpass inspect`
 
+use std::collections::BTreeMap;
+
 use anstream::{eprintln, println};
 use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
 
+use crate::terminal::line;
 use crate::{Verdict, input};
 
 /// Show what is in a token. Nothing is verified.
@@ -12,7 +15,7 @@ use crate::{Verdict, input};
 pub(crate) struct Inspect {
     /// Print JSON.
     #[arg(long)]
-    json: bool,
+    pub(crate) json: bool,
     /// The token, a file with it, or `-` for standard input.
     #[arg(value_name = "TOKEN|FILE|-")]
     token: String,
@@ -21,7 +24,7 @@ pub(crate) struct Inspect {
 impl Inspect {
     pub(crate) fn run(self) -> Result<Verdict> {
         let token = input::token(&self.token)?;
-        let tree = match bandpass_core::inspect(&String::from_utf8_lossy(&token)) {
+        let tree = match inspected(&token) {
             Ok(tree) => tree,
             Err(error) => {
                 match self.json {
@@ -39,16 +42,25 @@ impl Inspect {
         }
         eprintln!("NOT VERIFIED: whoever wrote this token chose every word of it");
         let mut lines = Vec::new();
-        for part in ["issuer_jwt", "disclosures", "kb_jwt", "approval"] {
-            if let Some(found) = tree.get(part) {
-                lines.push((0, part.to_owned()));
-                describe(found, 1, &mut lines);
-            }
-        }
+        describe(&tree, 0, &mut lines);
         for (depth, line) in lines {
             println!("{:width$}{line}", "", width = 2 * depth);
         }
         Ok(Verdict::Accepted)
+    }
+}
+
+/// A presentation, or each of those in a `vp_token` by the query that it answers.
+fn inspected(token: &[u8]) -> Result<Value, bandpass_core::Error> {
+    match serde_json::from_slice::<BTreeMap<String, Vec<String>>>(token) {
+        Err(_) => bandpass_core::inspect(&String::from_utf8_lossy(token)),
+        Ok(by_query) => {
+            let presentations = by_query.into_iter().map(|(query_id, presentations)| {
+                let trees = presentations.iter().map(|token| bandpass_core::inspect(token));
+                Ok((query_id, trees.collect::<Result<Value, _>>()?))
+            });
+            Ok(Value::Object(presentations.collect::<Result<_, _>>()?))
+        }
     }
 }
 
@@ -59,26 +71,13 @@ fn describe(value: &Value, depth: usize, lines: &mut Vec<(usize, String)>) {
             lines.push((depth, name));
             describe(value, depth + 1, lines);
         }
-        scalar => lines.push((depth, format!("{name}: {}{}", ascii(scalar), time(&name, scalar)))),
+        scalar => lines.push((depth, format!("{name}: {}{}", line(&scalar.to_string()), time(&name, scalar)))),
     };
     match value {
-        Value::Object(members) => members.iter().for_each(|(name, value)| entry(ascii_name(name), value)),
+        Value::Object(members) => members.iter().for_each(|(name, value)| entry(line(name), value)),
         Value::Array(items) => items.iter().enumerate().for_each(|(place, item)| entry(format!("[{place}]"), item)),
-        scalar => lines.push((depth, ascii(scalar))),
+        scalar => lines.push((depth, line(&scalar.to_string()))),
     }
-}
-
-fn ascii(scalar: &Value) -> String {
-    scalar.to_string().chars().flat_map(|c| if is_plain(c) { vec![c] } else { c.escape_unicode().collect() }).collect()
-}
-
-fn ascii_name(name: &str) -> String {
-    name.chars().flat_map(|c| if is_plain(c) { vec![c] } else { c.escape_unicode().collect() }).collect()
-}
-
-/// Letters of any script, but nothing that moves the cursor or turns the direction of writing.
-fn is_plain(c: char) -> bool {
-    c.is_alphanumeric() || c.is_ascii_graphic() || c == ' '
 }
 
 /// What a number means where it is a time.

@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use anstream::println;
-use anyhow::{Result, bail};
+use anstream::{eprintln, println};
+use anyhow::Result;
 use bandpass::{Accepted, Challenge, Demand, Error, Requirements, Runtime, Verifier};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
+use crate::terminal::{line, plain};
 use crate::{Verdict, input};
 
 /// Verify a band token, and say what it proves or why it is refused.
@@ -34,6 +35,9 @@ pub(crate) struct Verify {
     /// Transaction data that the holder must have agreed to: a file with the base64url string as sent. May be repeated.
     #[arg(long, value_name = "FILE")]
     transaction_data: Vec<PathBuf>,
+    /// Of a `vp_token` with several presentations: the query whose answer is to be verified.
+    #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
+    query_id: String,
     /// What to ask for on top of what the band profile does, separated by commas.
     #[arg(long, value_name = "WHAT", value_delimiter = ',')]
     require: Vec<Requirement>,
@@ -43,7 +47,7 @@ pub(crate) struct Verify {
     /// Accept a payment that the phone did not approve.
     #[arg(long, value_name = "not-required")]
     approval: Option<Waiver>,
-    /// Accept a payment by a band that is not worn.
+    /// Accept a payment by a band that is not worn; one that is unlocked is, so add `--unlocked not-required`.
     #[arg(long, value_name = "not-required")]
     worn: Option<Waiver>,
     /// Accept a payment by a band that is locked.
@@ -51,7 +55,7 @@ pub(crate) struct Verify {
     unlocked: Option<Waiver>,
     /// Print JSON.
     #[arg(long)]
-    json: bool,
+    pub(crate) json: bool,
     /// The token, a file with it, or `-` for standard input.
     #[arg(value_name = "TOKEN|FILE|-")]
     token: String,
@@ -84,23 +88,18 @@ impl Verify {
         };
         let requirements = self.requirements()?;
         let verified = Verifier::open(&Runtime::new()?, input::file(&self.trust)?)
-            .and_then(|mut verifier| verifier.verify(&token, &challenge, "", &requirements));
+            .and_then(|mut verifier| verifier.verify(&token, &challenge, &self.query_id, &requirements));
         match verified {
             Ok(accepted) => {
                 self.print_accepted(&accepted);
                 Ok(Verdict::Accepted)
             }
             // The caller's mistakes and the machine's are no verdict on the token.
-            Err(error) if is_failure(&error) => {
-                if self.json {
-                    println!("{}", json!({"error": error.to_json()}));
-                }
-                Err(error.into())
-            }
+            Err(error) if is_failure(&error) => Err(error.into()),
             Err(error) => {
                 match self.json {
                     true => println!("{}", json!({"accepted": false, "error": error.to_json()})),
-                    false => println!("rejected: {error}"),
+                    false => println!("rejected: {}", line(&error.to_string())),
                 }
                 Ok(Verdict::Rejected)
             }
@@ -112,7 +111,10 @@ impl Verify {
             required.is_some_and(|required| self.require.contains(&required)),
             waiver,
         ) {
-            (true, Some(Waiver::NotRequired)) => bail!("--require {name} and --{name} not-required exclude each other"),
+            (true, Some(Waiver::NotRequired)) => {
+                let message = format!("--require {name} and --{name} not-required exclude each other\n");
+                Err(clap::Error::raw(clap::error::ErrorKind::ArgumentConflict, message))
+            }
             (true, None) => Ok(Demand::Required),
             (false, Some(Waiver::NotRequired)) => Ok(Demand::NotRequired),
             (false, None) => Ok(Demand::ByProfile),
@@ -140,10 +142,11 @@ impl Verify {
             println!("{result}");
             return;
         }
+        eprintln!("status: not checked; replay: not checked");
         println!("accepted");
         for (name, value) in result.as_object().into_iter().flatten() {
             if !value.is_null() && *value != json!([]) {
-                println!("{name}: {}", value.as_str().map_or_else(|| format!("{value:#}"), printable));
+                println!("{name}: {}", plain(&value.as_str().map_or_else(|| format!("{value:#}"), str::to_owned)));
             }
         }
     }
@@ -152,9 +155,4 @@ impl Verify {
 fn is_failure(error: &Error) -> bool {
     let code = error.code();
     ["trust.", "challenge.", "host."].iter().any(|stage| code.starts_with(stage))
-}
-
-/// Text from a token on a terminal.
-fn printable(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
 }

@@ -54,7 +54,7 @@ impl Approval {
             return Err(error.claim("jwk").expected(&band.phone_thumbprint).actual(phone.thumbprint()));
         }
         if phone.thumbprint() == proof.thumbprint {
-            return Err(Error::new(Code::ApprovalPhone, "the band approved its own transaction").claim("jwk"));
+            return Err(Error::new(Code::ApprovalSelf, "the band approved its own transaction").claim("jwk"));
         }
         if !jws.verified_by(&phone) {
             return Err(Error::new(Code::ApprovalSignature, "the phone's signature does not verify"));

@@ -51,6 +51,12 @@ impl Credential {
         let iss = jwt.payload.get("iss").and_then(Value::as_str);
         let iss = iss.ok_or_else(|| untrusted("the credential names no issuer"))?.to_owned();
         let issuer = trust.issuer(&iss).ok_or_else(|| untrusted("the issuer is not in the trust list").actual(&iss))?;
+        let kid = jwt.header_text("kid");
+        let mut keys = issuer.keys(kid).peekable();
+        if keys.peek().is_none() {
+            let error = Error::new(Code::IssuerUntrusted, "the issuer has no such key in the trust list");
+            return Err(error.claim("kid").actual(kid.unwrap_or_default()));
+        }
         // SD-JWT VC 2.2.1 and RFC 8725, section 3.11: explicit typing.
         let typ = jwt.header_text("typ").unwrap_or_default().to_owned();
         if !issuer.allows_typ(&typ) {
@@ -58,12 +64,6 @@ impl Credential {
             return Err(error.claim("typ").expected(&issuer.typ().join(", ")).actual(&typ));
         }
         // 7.1, step 2c: the signature.
-        let kid = jwt.header_text("kid");
-        let mut keys = issuer.keys(kid).peekable();
-        if keys.peek().is_none() {
-            let error = Error::new(Code::IssuerUntrusted, "the issuer has no such key in the trust list");
-            return Err(error.claim("kid").actual(kid.unwrap_or_default()));
-        }
         if !keys.any(|key| jwt.verified_by(key)) {
             return Err(Error::new(Code::IssuerSignature, "the issuer's signature does not verify"));
         }
@@ -71,12 +71,13 @@ impl Credential {
         let claims = disclose(jwt.payload.clone(), &presentation.disclosures)?;
         // 7.1, step 6, and SD-JWT VC 2.2.2: registered claims.
         let vct = text(&claims, "vct")?;
-        if typ == SD_JWT_VC {
-            let vct = vct.as_deref().ok_or_else(|| claim_error("vct", "a credential has a type"))?;
-            if !issuer.allows_vct(vct) {
+        match &vct {
+            None if typ == SD_JWT_VC => return Err(claim_error("vct", "a credential has a type")),
+            Some(vct) if !issuer.allows_vct(vct) => {
                 let error = Error::new(Code::CredentialType, "the issuer is not trusted for this type of credential");
                 return Err(error.claim("vct").actual(vct));
             }
+            _ => {}
         }
         text(&claims, "sub")?;
         for structured in ["cnf", "status"] {
@@ -85,14 +86,13 @@ impl Credential {
             }
         }
         let expires = check_validity(&claims, challenge)?;
-        let is_band = typ == SD_JWT_VC && vct.as_deref() == Some(BAND_VCT);
-        let band = if is_band { Some(Band::check(&claims)?) } else { None };
+        let band = if vct.as_deref() == Some(BAND_VCT) { Some(Band::check(&claims)?) } else { None };
         Ok(Self { issuer: iss, vct, claims, expires, band })
     }
 
     /// The holder's key (RFC 7800, section 3.2).
     pub(crate) fn holder_key(&self) -> Result<PublicKey, Error> {
-        let error = |why| Error::new(Code::HolderKey, why).claim("cnf.jwk");
+        let error = |why| Error::new(Code::HolderUnbound, why).claim("cnf.jwk");
         let jwk = self.claims.get("cnf").and_then(|cnf| cnf.get("jwk")).and_then(Value::as_object);
         PublicKey::from_jwk(jwk.ok_or_else(|| error("the credential names no holder key"))?).map_err(|why| match why {
             JwkError::OtherUse => error("the holder's key is not for ES256"),
@@ -115,6 +115,10 @@ impl Band {
             .ok_or_else(|| claim_error("pairing.jkt", "a band credential names the paired phone's key"))?;
         let epoch = integer(pairing("epoch"))
             .ok_or_else(|| claim_error("pairing.epoch", "a band credential names the epoch of its pairing"))?;
+        let status = |member| claims.get("status").and_then(|status| status.get("status_list")?.get(member));
+        if integer(status("idx")).is_none() || status("uri").and_then(Value::as_str).is_none_or(str::is_empty) {
+            return Err(claim_error("status.status_list", "a band credential names its place in a status list"));
+        }
         let measures = strings(claims.get("band_measures"))
             .ok_or_else(|| claim_error("band_measures", "a band credential lists what the band senses"))?;
         Ok(Self { phone_thumbprint: phone_thumbprint.to_owned(), epoch, measures })

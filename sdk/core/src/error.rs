@@ -4,6 +4,9 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt;
 
+/// Makes an enum `Code` of stable codes with their meanings; the host has codes of its own.
+#[doc(hidden)]
+#[macro_export]
 macro_rules! codes {
     ($($(#[doc = $doc:literal])+ $variant:ident = $code:literal,)+) => {
         /// Stable code of a refusal, `stage.reason`: the same in Rust, WIT, JavaScript and on the command line.
@@ -33,6 +36,12 @@ macro_rules! codes {
                 match self {
                     $(Self::$variant => concat!($($doc),+).trim_ascii(),)+
                 }
+            }
+        }
+
+        impl ::core::fmt::Display for Code {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                f.write_str(self.as_str())
             }
         }
     };
@@ -89,8 +98,8 @@ codes! {
     HolderAlgorithm = "holder.algorithm",
     /// The proof's `typ` is not `kb+jwt`.
     HolderType = "holder.type",
-    /// The credential names no usable holder key, or not the one that another presentation proved.
-    HolderKey = "holder.key",
+    /// The credential names no key of its holder that could verify a proof.
+    HolderUnbound = "holder.unbound",
     /// The holder's signature does not verify.
     HolderSignature = "holder.signature",
     /// A claim that the proof needs is missing or of the wrong type.
@@ -105,6 +114,8 @@ codes! {
     HolderFuture = "holder.future",
     /// `sd_hash` is not the hash of this credential with these disclosures.
     HolderHash = "holder.hash",
+    /// Two presentations do not prove the same holder key.
+    HolderKey = "holder.key",
     /// `transaction_data_hashes_alg` is not `sha-256`.
     TransactionAlgorithm = "transaction.algorithm",
     /// The holder agreed to another transaction than the one that was sent.
@@ -117,8 +128,10 @@ codes! {
     ApprovalMalformed = "approval.malformed",
     /// The approval is not `band-approval+jwt` with ES256.
     ApprovalType = "approval.type",
-    /// The approval is by a phone that is not the paired one, or by the band itself.
+    /// The approval is by a phone that is not the paired one.
     ApprovalPhone = "approval.phone",
+    /// The band approved its own transaction.
+    ApprovalSelf = "approval.self",
     /// The phone's signature does not verify.
     ApprovalSignature = "approval.signature",
     /// The approval is for another audience than the proof.
@@ -153,16 +166,10 @@ codes! {
     EvidenceUnlockStale = "evidence.unlock-stale",
     /// The wearer did not act on the band after the challenge arrived.
     EvidenceUnconfirmed = "evidence.unconfirmed",
-    /// No distance that counts, or a greater one than was asked for.
+    /// A distance was asked for, and there is none that counts.
     EvidenceDistance = "evidence.distance",
     /// A claim that was asked for was not disclosed.
     ClaimsMissing = "claims.missing",
-}
-
-impl fmt::Display for Code {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
 }
 
 /// A refusal: what was wrong first, in the order of the checks.

@@ -15,6 +15,8 @@ pub struct Evidence {
     pub(crate) signed_at: u64,
     pub(crate) worn_since: Option<u64>,
     pub(crate) unlocked_at: Option<u64>,
+    /// Unlocked before it was put on, which no band says: refused, asked for or not.
+    pub(crate) unlocked_earlier: bool,
     pub(crate) confirmed: bool,
     pub(crate) counter: u64,
     pub(crate) approval: Option<Approval>,
@@ -103,12 +105,6 @@ impl Evidence {
                 return Err(error.claim(claim));
             }
         }
-        if let (Some(worn), Some(unlocked)) = (worn_since, unlocked_at)
-            && unlocked < worn
-        {
-            let error = Error::new(Code::EvidenceLocked, "the band was unlocked before it was put on");
-            return Err(error.claim("band.unlocked_at"));
-        }
         let attests = |measure: &str| band.measures.iter().any(|attested| attested == measure);
         let attested = Attested {
             wear: attests("wear"),
@@ -120,6 +116,7 @@ impl Evidence {
             signed_at: proof.signed_at,
             worn_since: worn_since.filter(|_| attested.wear),
             unlocked_at: unlocked_at.filter(|_| attested.unlock),
+            unlocked_earlier: unlocked_at.is_some_and(|unlocked| worn_since.is_some_and(|worn| unlocked < worn)),
             confirmed: confirmed && attested.confirm,
             counter,
             approval: None,

@@ -77,6 +77,12 @@ impl Proof {
         let signed_at = payload.get("iat").and_then(numeric_date).ok_or_else(|| claim_error("iat"))?;
         let transaction_hashes =
             TransactionHashes::parse(payload).ok_or_else(|| claim_error("transaction_data_hashes"))?;
+        // RFC 7519, sections 4.1.4 and 4.1.5, for those who add them.
+        let time = |name| match payload.get(name) {
+            None => Ok(None),
+            Some(found) => numeric_date(found).map(Some).ok_or_else(|| claim_error(name)),
+        };
+        let (expires, starts) = (time("exp")?, time("nbf")?);
         // Band profile, section Proof.
         if credential.band.is_some() {
             text("jti")?;
@@ -90,19 +96,15 @@ impl Proof {
             let error = Error::new(Code::HolderAudience, "the proof was made for another audience");
             return Err(error.claim("aud").expected(&challenge.audience().join(", ")).actual(audience));
         }
-        // Step 5e: the time. RFC 7519, sections 4.1.4 and 4.1.5, for those who add them.
+        // Step 5e: the time.
         let earliest = challenge.earliest_proof();
         let latest = challenge.now().saturating_add(challenge.tolerance());
-        let time = |name| match payload.get(name) {
-            None => Ok(None),
-            Some(found) => numeric_date(found).map(Some).ok_or_else(|| claim_error(name)),
-        };
-        let expired = time("exp")?.is_some_and(|exp| challenge.now() >= exp.saturating_add(challenge.tolerance()));
+        let expired = expires.is_some_and(|exp| challenge.now() >= exp.saturating_add(challenge.tolerance()));
         if signed_at < earliest || expired {
             let error = Error::new(Code::HolderStale, "the proof is too old");
             return Err(error.claim("iat").expected(&earliest.to_string()).actual(&signed_at.to_string()));
         }
-        if signed_at > latest || time("nbf")?.is_some_and(|nbf| nbf > latest) {
+        if signed_at > latest || starts.is_some_and(|starts| starts > latest) {
             let error = Error::new(Code::HolderFuture, "the proof comes from the future");
             return Err(error.claim("iat").expected(&latest.to_string()).actual(&signed_at.to_string()));
         }

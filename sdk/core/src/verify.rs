@@ -394,6 +394,10 @@ fn check_evidence(
     if worn && evidence.worn_since.is_none() {
         return Err(Error::new(Code::EvidenceNotWorn, "the band was not on the wrist").claim("band.worn_since"));
     }
+    if evidence.unlocked_earlier {
+        let error = Error::new(Code::EvidenceLocked, "the band was unlocked before it was put on");
+        return Err(error.claim("band.unlocked_at"));
+    }
     if unlocked {
         let Some(unlocked_at) = evidence.unlocked_at else {
             return Err(Error::new(Code::EvidenceLocked, "the band was locked").claim("band.unlocked_at"));

@@ -29,7 +29,10 @@
 //!
 //!     fn evaluate(submission: &Submission, _request: Request) -> Result<Decision, String> {
 //!         Ok(match submission.verify("member", &bandpass_policy::by_profile()) {
-//!             Ok(verified) => Decision::Allow(Allowance { verified, reason: "member".into(), obligations: vec![] }),
+//!             Ok(verified) if verified.credential_type().as_deref() == Some("urn:example:member") => {
+//!                 Decision::Allow(Allowance { verified, reason: "member".into(), obligations: vec![] })
+//!             }
+//!             Ok(_) => Decision::Deny(Denial { reason: "member.none".into(), message: "members only".into() }),
 //!             Err(failure) => Decision::Deny(failure.into()),
 //!         })
 //!     }

@@ -1,0 +1,348 @@
+//! The command line, as a user runs it.
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use bandpass_conformance::{Vector, generate};
+use serde_json::{Value, json};
+
+const POLICY: &str = concat!(env!("BANDPASS_TARGET"), "/dist/plugins/retail-checkout.wasm");
+
+/// A folder with what the commands read.
+struct Desk {
+    folder: tempfile::TempDir,
+    vector: Vector,
+}
+
+struct Ran {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl Ran {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|_| panic!("no JSON: {} {}", self.stdout, self.stderr))
+    }
+}
+
+fn bandpass<S: AsRef<std::ffi::OsStr>>(arguments: &[S], input: &[u8]) -> Ran {
+    let mut process = Command::new(env!("CARGO_BIN_EXE_bandpass"))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    // The program may have read enough before the end.
+    let _ = process.stdin.take().expect("a pipe").write_all(input);
+    let Output { status, stdout, stderr } = process.wait_with_output().expect("ends");
+    let text = |bytes| String::from_utf8(bytes).expect("text");
+    Ran { code: status.code().expect("no signal"), stdout: text(stdout), stderr: text(stderr) }
+}
+
+impl Desk {
+    fn new(vector: &str) -> Self {
+        let vectors = generate().expect("vectors").into_values().flat_map(|file| file.vectors);
+        let vector = vectors.filter(|found| found.name == vector).last().expect("the vector");
+        let desk = Self { folder: tempfile::tempdir().expect("a folder"), vector };
+        desk.write("trust.json", &desk.vector.trust.to_string());
+        desk.write("token", &desk.vector.vp_token);
+        desk.write("settings.json", r#"{"currency":"CNY","passwordless_limit":"200.00"}"#);
+        desk.write_challenge(|_| ());
+        desk
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&self, name: &str, content: &str) {
+        fs::write(self.path(name), content).expect("written");
+    }
+
+    fn write_challenge(&self, change: impl FnOnce(&mut Value)) {
+        let expected = &self.vector.expected;
+        let mut challenge = json!({"audience": expected.audience, "nonce": expected.nonce, "max_age": 300,
+            "transaction_data": expected.transaction_data, "request": {"merchant": "m", "context": {"till": 3}}});
+        change(&mut challenge);
+        self.write("challenge.json", &challenge.to_string());
+    }
+
+    fn verify(&self, more: &[&str], token: &str, input: &[u8]) -> Ran {
+        let expected = &self.vector.expected;
+        let (trust, now) = (self.path("trust.json"), expected.now.to_string());
+        let mut arguments = vec!["verify", "--trust", text(&trust), "--now", &now, "--nonce", &expected.nonce];
+        arguments.extend(["--audience", expected.audience.first().expect("one")]);
+        arguments.extend(more);
+        arguments.push(token);
+        bandpass(&arguments, input)
+    }
+
+    fn decide(&self, more: &[&str]) -> Ran {
+        let [settings, trust, challenge, token] =
+            ["settings.json", "trust.json", "challenge.json", "token"].map(|name| self.path(name));
+        let now = self.vector.expected.now.to_string();
+        let mut arguments = vec!["decide", "--plugin", POLICY, "--settings", text(&settings), "--trust", text(&trust)];
+        arguments.extend(["--challenge", text(&challenge), "--now", &now]);
+        arguments.extend(more);
+        arguments.push(text(&token));
+        bandpass(&arguments, b"")
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("text")
+}
+
+#[test]
+fn verify_takes_a_token_a_file_and_standard_input() {
+    let desk = Desk::new("accept/some-disclosed");
+    let token = desk.vector.vp_token.clone();
+    let by_file = desk.verify(&["--json"], text(&desk.path("token")), b"");
+    let by_input = desk.verify(&["--json"], "-", format!("{token}\n").as_bytes());
+    let by_argument = desk.verify(&["--json"], &token, b"");
+    for ran in [&by_file, &by_input, &by_argument] {
+        assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+        let result = ran.json();
+        assert_eq!(result["accepted"], true);
+        assert_eq!(result["issuer"], "https://wallet.example");
+        assert_eq!(result["credential_type"], "urn:bandpass:band:1");
+        assert_eq!(result["claims"]["given_name"], "Lin");
+        assert_eq!(result["evidence"]["counter"], 7);
+        assert_eq!(result["evidence"]["counter_state"], "unchecked");
+        assert_eq!(result["status"], "not-checked");
+    }
+    let for_people = desk.verify(&[], text(&desk.path("token")), b"");
+    assert_eq!(for_people.code, 0);
+    assert!(for_people.stdout.starts_with("accepted\n"), "{}", for_people.stdout);
+}
+
+#[test]
+fn verify_says_why_it_refuses() {
+    let desk = Desk::new("accept/all-disclosed");
+    let token = text(&desk.path("token")).to_owned();
+    let refused = desk.verify(&["--nonce", "another", "--json"], &token, b"");
+    // The last of two nonces is no nonce: clap refuses the second.
+    assert_eq!(refused.code, 64);
+    let stale = desk.verify(&["--max-age", "1", "--clock-tolerance", "0", "--json"], &token, b"");
+    assert_eq!((stale.code, &stale.json()["error"]["code"]), (2, &json!("holder.stale")));
+    assert_eq!(stale.json()["accepted"], false);
+    assert!(stale.json()["error"]["message"].is_string());
+    let approval = desk.verify(&["--require", "approval,worn", "--json"], &token, b"");
+    assert_eq!((approval.code, &approval.json()["error"]["code"]), (2, &json!("approval.missing")));
+    let for_people = desk.verify(&["--require", "approval"], &token, b"");
+    assert!(for_people.stdout.starts_with("rejected: approval.missing: "), "{}", for_people.stdout);
+}
+
+#[test]
+fn verify_takes_transaction_data_as_sent() {
+    let desk = Desk::new("accept/payment");
+    let token = text(&desk.path("token")).to_owned();
+    let without = desk.verify(&["--json"], &token, b"");
+    assert_eq!((without.code, &without.json()["error"]["code"]), (2, &json!("transaction.unexpected")));
+    desk.write("transaction", &format!("{}\n", desk.vector.expected.transaction_data.concat()));
+    let transaction = desk.path("transaction");
+    let with = desk.verify(&["--transaction-data", text(&transaction), "--json"], &token, b"");
+    assert_eq!(with.code, 0, "{}{}", with.stdout, with.stderr);
+    assert_eq!(with.json()["transactions"][0]["payment"]["amount"], "35.00");
+    assert_eq!(with.json()["evidence"]["approval"]["methods"], json!(["face"]));
+    desk.write("transaction", "?");
+    let malformed = desk.verify(&["--transaction-data", text(&transaction), "--json"], &token, b"");
+    assert_eq!((malformed.code, &malformed.json()["error"]["code"]), (1, &json!("challenge.malformed")));
+}
+
+#[test]
+fn a_proof_is_waived_in_so_many_words_only() {
+    let desk = Desk::new("accept/another-type-without-proof");
+    let token = text(&desk.path("token")).to_owned();
+    assert_eq!(desk.verify(&["--json"], &token, b"").json()["error"]["code"], "holder.missing");
+    assert_eq!(desk.verify(&["--holder", "not-required"], &token, b"").code, 0);
+    assert_eq!(desk.verify(&["--holder", "no"], &token, b"").code, 64);
+    let both = desk.verify(&["--require", "worn", "--worn", "not-required"], &token, b"");
+    assert_eq!(both.code, 64, "{}", both.stderr);
+}
+
+/// Whatever comes in: a code, no trap, no panic, and not more memory than the limits say.
+#[test]
+fn hostile_input_gets_a_code() {
+    let desk = Desk::new("accept/all-disclosed");
+    let good = desk.vector.vp_token.clone();
+    let mut noise = 1_u32;
+    let random = (0..5_000).map(|_| {
+        noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        noise.to_be_bytes()[0]
+    });
+    let nested = format!("{{\"band\":{}", "[".repeat(100_000));
+    for (what, input, codes) in [
+        ("empty", Vec::new(), &["token.malformed"][..]),
+        ("cut", good.as_bytes()[..good.len() / 2].to_vec(), &["token.malformed"]),
+        ("10 MB of one letter", vec![b'A'; 10_000_000], &["token.too-large"]),
+        ("10 MB of disclosures", "AAAA~".repeat(2_000_000).into_bytes(), &["token.too-large"]),
+        ("10 MB of brackets", vec![b'['; 10_000_000], &["token.too-large"]),
+        ("a deep vp_token", nested.into_bytes(), &["token.too-large"]),
+        ("random bytes", random.collect(), &["token.malformed"]),
+        ("null bytes", vec![0; 1_000], &["token.malformed"]),
+    ] {
+        let ran = desk.verify(&["--json"], "-", &input);
+        assert_eq!(ran.code, 2, "{what}: {}", ran.stderr);
+        let code = ran.json()["error"]["code"].as_str().expect("a code").to_owned();
+        assert!(codes.contains(&code.as_str()), "{what}: {code}");
+        assert_eq!(ran.stderr, "", "{what}");
+        let inspected = bandpass(&["inspect", "--json", "-"], &input);
+        assert_eq!(inspected.code, 2, "{what}");
+        assert!(inspected.json()["error"]["code"].is_string(), "{what}");
+    }
+}
+
+#[test]
+fn failures_and_wrong_usage_have_their_own_exit_codes() {
+    let desk = Desk::new("accept/all-disclosed");
+    let token = text(&desk.path("token")).to_owned();
+    assert_eq!(bandpass(&["verify"], b"").code, 64);
+    assert_eq!(bandpass(&["no-such-command"], b"").code, 64);
+    assert_eq!(bandpass::<&str>(&[], b"").code, 64);
+    assert_eq!(bandpass(&["--help"], b"").code, 0);
+    desk.write("trust.json", r#"{"issuers":[{"iss":"x"}]}"#);
+    let trust = desk.verify(&["--json"], &token, b"");
+    assert_eq!((trust.code, &trust.json()["error"]["code"]), (1, &json!("trust.malformed")));
+    fs::remove_file(desk.path("trust.json")).expect("removed");
+    let missing = desk.verify(&[], &token, b"");
+    assert_eq!(missing.code, 1);
+    assert!(missing.stderr.contains("trust.json"), "{}", missing.stderr);
+}
+
+#[test]
+fn decide_allows_steps_up_and_denies() {
+    let approved = Desk::new("accept/payment");
+    approved.write("settings.json", r#"{"currency":"CNY","passwordless_limit":"34.99"}"#);
+    assert_eq!(approved.decide(&["--json"]).json()["reason"], "limit.approved");
+    let desk = Desk::new("accept/payment-without-approval");
+    let allowed = desk.decide(&["--json"]);
+    assert_eq!(allowed.code, 0, "{}{}", allowed.stdout, allowed.stderr);
+    let expected = json!({"decision": "allow", "reason": "limit.within", "obligations": []});
+    for (name, value) in expected.as_object().expect("an object") {
+        assert_eq!(allowed.json()[name], *value);
+    }
+    assert_eq!((&allowed.json()["status"], &allowed.json()["replay"]), (&json!("not-checked"), &json!("not-checked")));
+    desk.write("settings.json", r#"{"currency":"CNY","passwordless_limit":"34.99"}"#);
+    let stepped_up = desk.decide(&["--json"]);
+    assert_eq!((stepped_up.code, &stepped_up.json()["decision"]), (3, &json!("step-up")));
+    assert_eq!(stepped_up.json()["requirements"], json!({"approval": "required", "methods": ["face"]}));
+    desk.write("settings.json", r#"{"currency":"EUR","passwordless_limit":"200.00"}"#);
+    let denied = desk.decide(&["--json"]);
+    assert_eq!((denied.code, &denied.json()["reason"]), (2, &json!("currency.unsupported")));
+    desk.write("settings.json", "{}");
+    assert_eq!(desk.decide(&["--json"]).json()["reason"], "plugin.settings");
+    let for_people = desk.decide(&[]);
+    assert!(for_people.stdout.starts_with("deny: plugin.settings: "), "{}", for_people.stdout);
+    assert!(for_people.stderr.contains("replay: not checked"), "{}", for_people.stderr);
+}
+
+#[test]
+fn decide_refuses_a_challenge_that_nobody_could_answer() {
+    let desk = Desk::new("accept/payment");
+    for change in [
+        |challenge: &mut Value| challenge["nonce"] = "".into(),
+        |challenge: &mut Value| challenge["audience"] = json!([]),
+        |challenge: &mut Value| challenge["transaction_data"] = json!(["?"]),
+        |challenge: &mut Value| challenge["amount"] = "35.00".into(),
+        |challenge: &mut Value| drop(challenge.as_object_mut().map(|all| all.remove("request"))),
+    ] {
+        desk.write_challenge(change);
+        let ran = desk.decide(&["--json"]);
+        assert_eq!(ran.code, 1, "{}", ran.stdout);
+        assert!(ran.stderr.contains("challenge.malformed"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_challenge_counts_once_where_state_is_kept() {
+    let desk = Desk::new("accept/payment");
+    let state = desk.path("state");
+    let decide = || desk.decide(&["--state", text(&state), "--json"]);
+    // A token that is refused uses nothing up.
+    desk.write("token", "x");
+    assert_eq!(decide().json()["reason"], "token.malformed");
+    desk.write("token", &desk.vector.vp_token);
+    let first = decide();
+    assert_eq!((first.code, &first.json()["replay"]), (0, &json!("checked")));
+    let second = decide();
+    assert_eq!((second.code, &second.json()["reason"]), (2, &json!("challenge.used")));
+    // At once from several processes.
+    fs::remove_file(&state).expect("removed");
+    let allowed = std::thread::scope(|scope| {
+        let racers = (0..4).map(|_| scope.spawn(|| decide().code)).collect::<Vec<_>>();
+        racers.into_iter().map(|racer| racer.join().expect("no panic")).filter(|code| *code == 0).count()
+    });
+    assert_eq!(allowed, 1);
+}
+
+#[test]
+fn inspect_shows_a_token_and_says_that_nothing_is_verified() {
+    let desk = Desk::new("accept/payment");
+    let shown = bandpass(&["inspect", text(&desk.path("token"))], b"");
+    assert_eq!(shown.code, 0);
+    assert!(shown.stderr.starts_with("NOT VERIFIED"), "{}", shown.stderr);
+    for part in ["issuer_jwt", "disclosures", "given_name", "kb_jwt", "approval", "band-approval+jwt"] {
+        assert!(shown.stdout.contains(part), "{part}: {}", shown.stdout);
+    }
+    let tree = bandpass(&["inspect", "--json", text(&desk.path("token"))], b"").json();
+    assert_eq!(tree["verified"], false);
+}
+
+/// What the demo leaves behind is what the commands take.
+#[test]
+fn what_the_demo_saves_can_be_tried() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).to_str().expect("text").to_owned();
+    assert_eq!(bandpass(&["demo", "--save", &path("")], b"").code, 0);
+    let (token, trust, settings) = (path("token"), path("trust.json"), path("settings.json"));
+    let challenge = path("challenge.json");
+    let decide = ["decide", "--plugin", POLICY, "--settings", &settings, "--trust", &trust, "--challenge", &challenge];
+    assert_eq!(bandpass(&[&decide[..], &[&token]].concat(), b"").code, 0);
+    let challenge: Value = serde_json::from_slice(&fs::read(challenge).expect("read")).expect("JSON");
+    let nonce = challenge["nonce"].as_str().expect("a nonce");
+    let audience = challenge["audience"][0].as_str().expect("an audience");
+    let transaction = path("transaction_data");
+    let verify =
+        ["verify", "--trust", &trust, "--audience", audience, "--nonce", nonce, "--transaction-data", &transaction];
+    assert_eq!(bandpass(&[&verify[..], &["--approval", "not-required", &token]].concat(), b"").code, 0);
+    assert!(bandpass(&[&verify[..], &[&token]].concat(), b"").stdout.contains("approval.missing"));
+}
+
+#[test]
+fn the_demo_goes_as_it_should() {
+    let told = bandpass(&["demo", "--json"], b"");
+    assert_eq!(told.code, 0, "{}", told.stderr);
+    let told = told.json();
+    let steps = told["steps"]
+        .as_array()
+        .expect("steps")
+        .iter()
+        .map(|step| (step["decision"].as_str().expect("a decision"), step["reason"].as_str().expect("a reason")));
+    let steps = steps.collect::<Vec<_>>();
+    for expected in [
+        ("allow", "limit.within"),
+        ("step-up", "limit.above"),
+        ("allow", "limit.approved"),
+        ("deny", "transaction.mismatch"),
+        ("deny", "holder.audience"),
+        ("deny", "challenge.used"),
+        ("deny", "holder.signature"),
+    ] {
+        assert!(steps.contains(&expected), "{expected:?} in {steps:?}");
+    }
+}
+
+#[test]
+fn the_version_tells_the_verifiers_digest() {
+    let short = bandpass(&["--version"], b"");
+    assert_eq!(short.stdout, format!("bandpass {}\n", env!("CARGO_PKG_VERSION")));
+    let long = bandpass(&["--version", "--verbose"], b"");
+    let wasm = fs::read(concat!(env!("BANDPASS_TARGET"), "/dist/verifier.wasm")).expect("a component");
+    assert!(long.stdout.contains(&format!("sha256:{}", bandpass::digest(&wasm))), "{}", long.stdout);
+}

@@ -1,0 +1,113 @@
+//! Tokens by a library that nobody here wrote, and ours read by it: `conformance/peers`.
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use bandpass::{Challenge, Demand, Requirements, Runtime, Verifier};
+use bandpass_conformance::{Verdict, generate};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+#[derive(Deserialize)]
+struct Made {
+    library: String,
+    cases: Vec<Case>,
+    refused: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    trust: Value,
+    token: String,
+    audience: String,
+    nonce: String,
+    now: u64,
+    transaction_data: Vec<String>,
+    holder_required: bool,
+    claims: Map<String, Value>,
+    code: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Checked {
+    results: Vec<Value>,
+}
+
+fn peer(command: &str, input: &str) -> Vec<u8> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../conformance/peers/sd-jwt-vc.mjs");
+    let mut node = Command::new("node")
+        .arg(script)
+        .arg(command)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("node starts: run `cargo xtask setup`");
+    node.stdin.take().expect("a pipe").write_all(input.as_bytes()).expect("written");
+    let output = node.wait_with_output().expect("node ends");
+    assert!(output.status.success(), "run `cargo xtask setup`");
+    output.stdout
+}
+
+fn verify(runtime: &Runtime, case: &Case) -> Result<Map<String, Value>, String> {
+    let holder = if case.holder_required { Demand::ByProfile } else { Demand::NotRequired };
+    let requirements = Requirements {
+        holder,
+        approval: Demand::NotRequired,
+        methods: Vec::new(),
+        worn: Demand::NotRequired,
+        unlocked: Demand::NotRequired,
+        unlocked_within: None,
+        confirmed: Demand::ByProfile,
+        distance_mm: None,
+        claims: Vec::new(),
+        same_holder_as: None,
+    };
+    let challenge = Challenge {
+        audience: vec![case.audience.clone()],
+        nonce: case.nonce.clone(),
+        now: case.now,
+        max_age: 300,
+        clock_tolerance: 60,
+        transaction_data: case.transaction_data.clone(),
+    };
+    let verified = Verifier::open(runtime, case.trust.to_string().into_bytes())
+        .and_then(|mut verifier| verifier.verify(case.token.as_bytes(), &challenge, "band", &requirements));
+    verified.map(|accepted| accepted.claims).map_err(|error| error.code().to_owned())
+}
+
+#[test]
+fn tokens_by_sd_jwt_vc_get_their_verdicts() {
+    let runtime = Runtime::new().expect("a runtime");
+    let made = serde_json::from_slice::<Made>(&peer("make", "")).expect("JSON");
+    assert!(made.cases.len() >= 15 && made.refused.len() >= 25, "{}", made.library);
+    for case in made.cases.iter().chain(&made.refused) {
+        let expected = match &case.code {
+            None => Ok(case.claims.clone()),
+            Some(code) => Err(code.clone()),
+        };
+        assert_eq!(verify(&runtime, case), expected, "{}", case.name);
+    }
+}
+
+#[test]
+fn sd_jwt_vc_verifies_ours() {
+    let vectors = generate().expect("vectors").into_values().flat_map(|file| file.vectors);
+    let cases = vectors.filter_map(|vector| {
+        let Verdict::Accepted { claims, .. } = vector.result else { return None };
+        let keys = vector.trust["issuers"][0]["jwks"]["keys"].as_array()?;
+        let has_proof = !vector.vp_token.ends_with('~');
+        (!vector.vp_token.starts_with('{')).then(|| {
+            json!({"name": vector.name, "token": vector.vp_token, "issuer_jwk": keys.last(), "claims": claims,
+                "nonce": has_proof.then_some(vector.expected.nonce), "now": vector.expected.now})
+        })
+    });
+    let cases = cases.collect::<Vec<_>>();
+    let checked = peer("check", &json!({"cases": cases}).to_string());
+    let checked = serde_json::from_slice::<Checked>(&checked).expect("JSON");
+    assert_eq!(checked.results.len(), cases.len());
+    let refused = checked.results.iter().filter(|result| result["ok"] != true).collect::<Vec<_>>();
+    assert!(refused.is_empty(), "{refused:#?}");
+}
