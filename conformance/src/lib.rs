@@ -3,11 +3,14 @@
 //! `vectors/*.json` is made by this crate; a test fails when it drifts. Other verifiers can run the files as they are: see
 //! README.md.
 
+#![expect(clippy::indexing_slicing, reason = "it changes JSON that it made itself")]
+
 mod draft;
 mod vectors;
 
 use std::collections::BTreeMap;
 
+use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -138,4 +141,13 @@ pub enum Verdict {
 /// If a vector can't be made.
 pub fn generate() -> anyhow::Result<BTreeMap<&'static str, File>> {
     vectors::all()
+}
+
+/// The vector with this name.
+///
+/// # Errors
+/// If there is none.
+pub fn vector(name: &str) -> anyhow::Result<Vector> {
+    let mut vectors = generate()?.into_values().flat_map(|file| file.vectors);
+    vectors.find(|vector| vector.name == name).with_context(|| format!("no vector is called {name}"))
 }

@@ -1,16 +1,15 @@
 //! Where the time of a verification goes. Ratios within one run hold; times are the machine's.
-#![expect(clippy::expect_used, missing_docs, reason = "a benchmark fails by panicking")]
+#![expect(clippy::expect_used, reason = "a benchmark fails by panicking")]
 
 use std::hint::black_box;
 use std::process::Command;
 
 use bandpass::{Challenge, Demand, Plugin, Request, Requirements, Runtime, Verifier};
-use bandpass_conformance::{Vector, generate};
+use bandpass_conformance::Vector;
 use criterion::{Criterion, criterion_group, criterion_main};
 
 fn vector() -> Vector {
-    let vectors = generate().expect("vectors").into_values().flat_map(|file| file.vectors);
-    vectors.filter(|vector| vector.name == "accept/payment").last().expect("a vector")
+    bandpass_conformance::vector("accept/payment").expect("a vector")
 }
 
 fn challenge(vector: &Vector) -> Challenge {

@@ -13,7 +13,7 @@ pub struct UsedChallenges {
 }
 
 impl UsedChallenges {
-    /// In a file (SQLite), which processes may share. It is made if it is not there.
+    /// In a file (`SQLite`), which processes may share. It is made if it is not there.
     ///
     /// # Errors
     /// `host.store` if it can't be opened or is something else.
@@ -64,7 +64,6 @@ impl UsedChallenges {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn store_error(error: rusqlite::Error) -> Error {
     Error::host(Code::HostStore, error)
 }

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use bandpass_conformance::{Vector, generate};
+use bandpass_conformance::Vector;
 use serde_json::{Value, json};
 
 const POLICY: &str = concat!(env!("BANDPASS_TARGET"), "/dist/plugins/retail-checkout.wasm");
@@ -46,8 +46,7 @@ fn bandpass<S: AsRef<std::ffi::OsStr>>(arguments: &[S], input: &[u8]) -> Ran {
 
 impl Desk {
     fn new(vector: &str) -> Self {
-        let vectors = generate().expect("vectors").into_values().flat_map(|file| file.vectors);
-        let vector = vectors.filter(|found| found.name == vector).last().expect("the vector");
+        let vector = bandpass_conformance::vector(vector).expect("a vector");
         let desk = Self { folder: tempfile::tempdir().expect("a folder"), vector };
         desk.write("trust.json", &desk.vector.trust.to_string());
         desk.write("token", &desk.vector.vp_token);

@@ -15,7 +15,7 @@ pub(super) fn add(vectors: &mut Vectors) -> Result<()> {
     vectors.accept("all-disclosed", SECTION, |_| ())?;
     vectors.accept("none-disclosed", SECTION, |draft| draft.hidden.clone_from(&draft.selective))?;
     vectors.accept("some-disclosed", SECTION, |draft| {
-        draft.hidden = vec!["/birthdate", "/family_name", "/nationalities/0"]
+        draft.hidden = vec!["/birthdate", "/family_name", "/nationalities/0"];
     })?;
     vectors.accept("nested-hidden", "RFC 9901, 4.2.6", |draft| {
         draft.hidden = vec!["/age_equal_or_over/14", "/age_equal_or_over/21"];
@@ -104,7 +104,7 @@ pub(super) fn add(vectors: &mut Vectors) -> Result<()> {
         draft.edit_token = Some(Box::new(|token| json!({"band": [token]}).to_string()));
     })?;
     vectors.accept("bare-presentation-answers-a-query", "OpenID4VP 1.0, 8.1", |draft| {
-        draft.expected.query_id = "band".into()
+        draft.expected.query_id = "band".into();
     })?;
     vectors.accept("payment", "OpenID4VP 1.0, 8.4", |draft| draft.pay("35.00"))?;
     vectors.accept("payment-in-a-query", "OpenID4VP 1.0, 8.4", |draft| {

@@ -11,7 +11,7 @@ const SECTION: &str = "band profile, Approval";
 
 pub(super) fn add(vectors: &mut Vectors) -> Result<()> {
     vectors.refuse("approval.missing", "payment", SECTION, |draft| {
-        draft.expected.transaction_data.push(payment("35.00"))
+        draft.expected.transaction_data.push(payment("35.00"));
     })?;
     vectors.refuse("approval.missing", "required", SECTION, |draft| {
         draft.expected.requirements.approval = Some(Demand::Required);
@@ -41,7 +41,7 @@ pub(super) fn add(vectors: &mut Vectors) -> Result<()> {
     })?;
     for name in ["aud", "nonce", "iat", "jti", "band_jkt", "amr"] {
         vectors.refuse("approval.malformed", &format!("no-{name}"), SECTION, |draft| {
-            draft.approved().1[name] = Value::Null
+            draft.approved().1[name] = Value::Null;
         })?;
     }
     for (what, methods) in [("amr-empty", json!([])), ("amr-a-string", json!("face")), ("amr-of-numbers", json!([1]))] {
@@ -74,7 +74,7 @@ pub(super) fn add(vectors: &mut Vectors) -> Result<()> {
         draft.phone_key = stranger;
     })?;
     vectors.refuse("approval.audience", "another", SECTION, |draft| {
-        draft.approved().1["aud"] = "origin:https://x.example".into()
+        draft.approved().1["aud"] = "origin:https://x.example".into();
     })?;
     vectors.refuse("approval.nonce", "another", SECTION, |draft| draft.approved().1["nonce"] = "another".into())?;
     vectors

@@ -4,8 +4,8 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::Vectors;
-use crate::Demand;
 use crate::draft::{Draft, NOW, payment};
+use crate::{Demand, Requirements};
 
 const SECTION: &str = "band profile, Proof";
 
@@ -31,17 +31,14 @@ pub(super) fn add(vectors: &mut Vectors) -> Result<()> {
     }
     vectors.refuse("evidence.future", "worn", SECTION, |draft| draft.band()["worn_since"] = (NOW - 4).into())?;
     vectors.refuse("evidence.future", "unlocked", SECTION, |draft| draft.band()["unlocked_at"] = (NOW - 4).into())?;
-    for (what, measures, ask) in [
-        (
-            "wear",
-            json!(["unlock", "confirm"]),
-            (|draft| draft.worn = Some(Demand::Required)) as fn(&mut crate::Requirements),
-        ),
-        ("unlock", json!(["wear", "confirm"]), |draft| draft.unlocked = Some(Demand::Required)),
-        ("confirm", json!(["wear", "unlock"]), |draft| draft.confirmed = Some(Demand::Required)),
-        ("distance", json!(["wear"]), |draft| draft.distance_mm = Some(100)),
-        ("nothing", json!([]), |draft| draft.worn = Some(Demand::Required)),
-    ] {
+    let unattested: [(_, _, fn(&mut Requirements)); 5] = [
+        ("wear", json!(["unlock", "confirm"]), |asked| asked.worn = Some(Demand::Required)),
+        ("unlock", json!(["wear", "confirm"]), |asked| asked.unlocked = Some(Demand::Required)),
+        ("confirm", json!(["wear", "unlock"]), |asked| asked.confirmed = Some(Demand::Required)),
+        ("distance", json!(["wear"]), |asked| asked.distance_mm = Some(100)),
+        ("nothing", json!([]), |asked| asked.worn = Some(Demand::Required)),
+    ];
+    for (what, measures, ask) in unattested {
         vectors.refuse("evidence.unattested", what, SECTION, |draft: &mut Draft| {
             draft.claims.insert("band_measures".into(), measures);
             draft.band()["confirmed"] = true.into();

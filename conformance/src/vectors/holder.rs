@@ -66,7 +66,7 @@ pub(super) fn add(vectors: &mut Vectors) -> Result<()> {
     })?;
     for name in ["aud", "nonce", "iat", "sd_hash", "jti"] {
         vectors.refuse("holder.claim", &format!("no-{name}"), "RFC 9901, 4.3", |draft| {
-            draft.proof()[name] = Value::Null
+            draft.proof()[name] = Value::Null;
         })?;
     }
     for (what, name, value) in [
@@ -95,7 +95,7 @@ pub(super) fn add(vectors: &mut Vectors) -> Result<()> {
             .refuse("holder.audience", what, "RFC 9901, 7.3 (5f)", |draft| draft.proof()["aud"] = audience.into())?;
     }
     vectors.refuse("holder.stale", "by-a-second", "RFC 9901, 7.3 (5e)", |draft| {
-        draft.proof()["iat"] = (NOW - 361).into()
+        draft.proof()["iat"] = (NOW - 361).into();
     })?;
     vectors.refuse("holder.stale", "by-a-year", "RFC 9901, 7.3 (5e)", |draft| {
         draft.proof()["iat"] = (NOW - 31_536_000).into();
@@ -103,7 +103,7 @@ pub(super) fn add(vectors: &mut Vectors) -> Result<()> {
     vectors
         .refuse("holder.stale", "its-own-exp", "RFC 7519, 4.1.4", |draft| draft.proof()["exp"] = (NOW - 60).into())?;
     vectors.refuse("holder.future", "by-a-second", "RFC 9901, 7.3 (5e)", |draft| {
-        draft.proof()["iat"] = (NOW + 61).into()
+        draft.proof()["iat"] = (NOW + 61).into();
     })?;
     vectors
         .refuse("holder.future", "its-own-nbf", "RFC 7519, 4.1.5", |draft| draft.proof()["nbf"] = (NOW + 61).into())?;

@@ -6,6 +6,9 @@ use serde_json::json;
 use super::Vectors;
 use crate::draft::{Draft, key};
 
+/// Changes a signature.
+type Edit = fn(&str) -> String;
+
 pub(super) fn add(vectors: &mut Vectors) -> Result<()> {
     let stranger = key(9)?;
     vectors.refuse("issuer.algorithm", "none", "RFC 9901, 7.1 (2a)", |draft| {
@@ -17,13 +20,13 @@ pub(super) fn add(vectors: &mut Vectors) -> Result<()> {
     })?;
     for algorithm in ["HS256", "ES384", "es256", "ES256K", "EdDSA"] {
         vectors.refuse("issuer.algorithm", algorithm, "RFC 9901, 7.1 (2a)", |draft| {
-            draft.header["alg"] = algorithm.into()
+            draft.header["alg"] = algorithm.into();
         })?;
     }
     vectors
         .refuse("issuer.algorithm", "missing", "RFC 7515, 4.1.1", |draft| draft.header = json!({"typ": "dc+sd-jwt"}))?;
     vectors.refuse("issuer.algorithm", "not-a-string", "RFC 7515, 4.1.1", |draft| {
-        draft.header["alg"] = json!(["ES256"])
+        draft.header["alg"] = json!(["ES256"]);
     })?;
     vectors.refuse("issuer.untrusted", "another-issuer", "RFC 9901, 7.1 (2b)", |draft| {
         draft.claims.insert("iss".into(), "https://other.example".into());
@@ -37,15 +40,15 @@ pub(super) fn add(vectors: &mut Vectors) -> Result<()> {
     })?;
     vectors.refuse("issuer.untrusted", "another-kid", "RFC 7515, 4.1.4", |draft| draft.header["kid"] = "2".into())?;
     vectors.refuse("issuer.untrusted", "empty-trust-list", "RFC 9901, 7.1 (2b)", |draft| {
-        draft.trust = json!({"issuers": []})
+        draft.trust = json!({"issuers": []});
     })?;
     for typ in ["vc+sd-jwt", "JWT", "DC+SD-JWT", "application/dc+sd-jwt", "kb+jwt", ""] {
         vectors.refuse("issuer.type", &format!("typ-{typ}"), "SD-JWT VC, 2.2.1", |draft| {
-            draft.header["typ"] = typ.into()
+            draft.header["typ"] = typ.into();
         })?;
     }
     vectors.refuse("issuer.type", "missing", "SD-JWT VC, 2.2.1", |draft| {
-        draft.header = json!({"alg": "ES256", "kid": "1"})
+        draft.header = json!({"alg": "ES256", "kid": "1"});
     })?;
     vectors.refuse("issuer.type", "plain-only", "RFC 8725, 3.11", |draft| {
         draft.trust["issuers"][0]["typ"] = json!(["example+sd-jwt"]);
@@ -55,8 +58,8 @@ pub(super) fn add(vectors: &mut Vectors) -> Result<()> {
     vectors.refuse("issuer.signature", "by-the-holder", "RFC 9901, 7.1 (2c)", |draft| {
         draft.issuer_key = draft.holder_key.clone();
     })?;
-    for (what, edit) in [
-        ("payload-changed", (|signature: &str| signature.to_owned()) as fn(&str) -> String),
+    let edits: [(_, Edit); 6] = [
+        ("payload-changed", |signature| signature.to_owned()),
         ("empty", |_| String::new()),
         ("short", |signature| signature.chars().take(84).collect()),
         ("long", |signature| format!("{signature}AAAA")),
@@ -64,16 +67,17 @@ pub(super) fn add(vectors: &mut Vectors) -> Result<()> {
         ("der", |_| {
             "MEQCIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABAiAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAQ".into()
         }),
-    ] {
+    ];
+    for (what, edit) in edits {
         vectors.refuse("issuer.signature", what, "RFC 7518, 3.4", |draft| {
-            change_jwt(draft, what == "payload-changed", edit)
+            change_jwt(draft, what == "payload-changed", edit);
         })?;
     }
     Ok(())
 }
 
 /// Changes the issuer's signature, or the payload under it.
-fn change_jwt(draft: &mut Draft, change_payload: bool, edit: fn(&str) -> String) {
+fn change_jwt(draft: &mut Draft, change_payload: bool, edit: Edit) {
     let mut claims = draft.claims.clone();
     claims.insert("band_measures".into(), json!(["wear", "unlock", "confirm", "distance"]));
     draft.edit_token = Some(Box::new(move |token| {

@@ -17,8 +17,10 @@ use anyhow::{Result, ensure};
 use crate::draft::Draft;
 use crate::{File, Vector};
 
+type Add = fn(&mut Vectors) -> Result<()>;
+
 pub(crate) fn all() -> Result<BTreeMap<&'static str, File>> {
-    let stages: [(&'static str, fn(&mut Vectors) -> Result<()>); 9] = [
+    let stages: [(&'static str, Add); 9] = [
         ("accept", accept::add),
         ("token", token::add),
         ("issuer", issuer::add),

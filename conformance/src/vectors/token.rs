@@ -90,7 +90,7 @@ pub(super) fn add(vectors: &mut Vectors) -> Result<()> {
         draft.header["b64"] = false.into();
     })?;
     vectors.refuse(UNSUPPORTED, "crit-in-the-proof", "RFC 7515, 4.1.11", |draft| {
-        draft.kb_header["crit"] = json!(["exp"])
+        draft.kb_header["crit"] = json!(["exp"]);
     })?;
     vectors.refuse("token.missing", "another-query", "OpenID4VP 1.0, 8.1", |draft| {
         draft.expected.query_id = "band".into();

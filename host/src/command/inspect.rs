@@ -29,7 +29,7 @@ impl Inspect {
             Err(error) => {
                 match self.json {
                     true => {
-                        println!("{}", json!({"error": {"code": error.code().as_str(), "message": error.message()}}))
+                        println!("{}", json!({"error": {"code": error.code().as_str(), "message": error.message()}}));
                     }
                     false => println!("unreadable: {error}"),
                 }

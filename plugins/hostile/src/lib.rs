@@ -58,7 +58,7 @@ impl Policy for Hostile {
             },
             "loop" => endless(),
             "recurse" => drop(recurse(1)),
-            "grow-memory" => drop((0_u64..).map(|number| vec![number; 1 << 16]).collect::<Vec<_>>()),
+            "grow-memory" => drop((0_u64..1 << 40).map(|number| vec![number; 1 << 16]).collect::<Vec<_>>()),
             "trap" => panic_without_words(),
             "error" => return Err("x".repeat(100_000)),
             "long-reason" => return Ok(deny("x".repeat(100_000))),

@@ -85,10 +85,10 @@ fn decide(submission: &Submission, limit: &Limit) -> Result<Decision, String> {
     };
     let mut payments = verified.transactions().into_iter().filter_map(|transaction| transaction.payment);
     let (Some(payment), None) = (payments.next(), payments.next()) else {
-        return deny("payment.count", "the challenge must ask for exactly one payment");
+        return Ok(deny("payment.count", "the challenge must ask for exactly one payment"));
     };
     if payment.sum.currency != limit.currency {
-        return deny("currency.unsupported", format!("this shop takes {} only", limit.currency));
+        return Ok(deny("currency.unsupported", format!("this shop takes {} only", limit.currency)));
     }
     let amount = Decimal::from_str_exact(&payment.sum.amount).map_err(|error| error.to_string())?;
     if amount <= limit.amount {
@@ -106,8 +106,8 @@ fn decide(submission: &Submission, limit: &Limit) -> Result<Decision, String> {
     })
 }
 
-fn deny(reason: &str, message: impl Into<String>) -> Result<Decision, String> {
-    Ok(Decision::Deny(Denial { reason: reason.into(), message: message.into() }))
+fn deny(reason: &str, message: impl Into<String>) -> Decision {
+    Decision::Deny(Denial { reason: reason.into(), message: message.into() })
 }
 
 /// Worn and unlocked, without the phone: what a payment below the limit takes.

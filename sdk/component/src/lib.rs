@@ -8,7 +8,6 @@ extern crate alloc;
 
 mod bindings {
     #![expect(clippy::pedantic, reason = "generated from the WIT package")]
-    #![expect(clippy::as_conversions, clippy::allow_attributes_without_reason, reason = "generated")]
     wit_bindgen::generate!({ path: "../../wit", world: "sdk" });
 }
 
@@ -167,6 +166,7 @@ fn core_path(path: ClaimPath) -> core_sdk::ClaimPath {
     core_sdk::ClaimPath::new(path.into_iter().map(segment).collect())
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn failure(error: core_sdk::Error) -> Failure {
     Failure {
         code: error.code().as_str().into(),

@@ -27,10 +27,6 @@ impl ClaimPath {
     pub fn new(segments: Vec<PathSegment>) -> Self {
         Self(segments)
     }
-
-    pub(crate) fn to_string(&self) -> String {
-        alloc::format!("{self}")
-    }
 }
 
 impl fmt::Display for ClaimPath {

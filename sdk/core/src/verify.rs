@@ -333,7 +333,7 @@ impl Checked {
         for path in &requirements.claims {
             if select(&self.credential.claims, path).is_none() {
                 let error = Error::new(Code::ClaimsMissing, "a claim that was asked for was not disclosed");
-                return Err(error.claim(&path.to_string()));
+                return Err(error.claim(&alloc::format!("{path}")));
             }
         }
         Ok(Verified {

@@ -44,6 +44,7 @@
 
 #[doc(hidden)]
 pub mod bindings {
+    #![allow(clippy::all, clippy::pedantic, missing_docs, reason = "generated, and not the same for every target")]
     wit_bindgen::generate!({
         path: "../../wit",
         world: "merchant-policy",
