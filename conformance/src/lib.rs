@@ -9,8 +9,10 @@ mod draft;
 mod vectors;
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -150,4 +152,24 @@ pub fn generate() -> anyhow::Result<BTreeMap<&'static str, File>> {
 pub fn vector(name: &str) -> anyhow::Result<Vector> {
     let mut vectors = generate()?.into_values().flat_map(|file| file.vectors);
     vectors.find(|vector| vector.name == name).with_context(|| format!("no vector is called {name}"))
+}
+
+/// The folder of a crate that `published/` names: other people's vectors, as they ship them.
+///
+/// # Errors
+/// If it was not fetched: `cargo xtask setup` does that.
+pub fn published(package: &str) -> anyhow::Result<PathBuf> {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("published/Cargo.toml");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["metadata", "--format-version=1", "--offline", "--locked", "--manifest-path"])
+        .arg(manifest)
+        .output()?;
+    ensure!(output.status.success(), "run `cargo xtask setup`: {}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout)?;
+    let packages = metadata["packages"].as_array().into_iter().flatten();
+    let mut manifests =
+        packages.filter(|found| found["name"] == package).filter_map(|found| found["manifest_path"].as_str());
+    let manifest = manifests.next().with_context(|| format!("{package} is not in conformance/published"))?;
+    Ok(Path::new(manifest).parent().context("a manifest is in a folder")?.to_owned())
 }

@@ -4,24 +4,12 @@
 use std::hint::black_box;
 use std::process::Command;
 
-use bandpass::{Challenge, Demand, Plugin, Request, Requirements, Runtime, Verifier};
+use bandpass::{Challenge, Plugin, Request, Requirements, Runtime, Verifier};
 use bandpass_conformance::Vector;
 use criterion::{Criterion, criterion_group, criterion_main};
 
 fn vector() -> Vector {
     bandpass_conformance::vector("accept/payment").expect("a vector")
-}
-
-fn challenge(vector: &Vector) -> Challenge {
-    let expected = &vector.expected;
-    Challenge {
-        audience: expected.audience.clone(),
-        nonce: expected.nonce.clone(),
-        now: expected.now,
-        max_age: expected.max_age,
-        clock_tolerance: expected.clock_tolerance,
-        transaction_data: expected.transaction_data.clone(),
-    }
 }
 
 fn presentation(criterion: &mut Criterion) {
@@ -47,19 +35,8 @@ fn presentation(criterion: &mut Criterion) {
 
     let runtime = Runtime::new().expect("a runtime");
     let mut verifier = Verifier::open(&runtime, trust.into_bytes()).expect("a verifier");
-    let challenge = challenge(&vector);
-    let requirements = Requirements {
-        holder: Demand::ByProfile,
-        approval: Demand::ByProfile,
-        methods: Vec::new(),
-        worn: Demand::ByProfile,
-        unlocked: Demand::ByProfile,
-        unlocked_within: None,
-        confirmed: Demand::ByProfile,
-        distance_mm: None,
-        claims: Vec::new(),
-        same_holder_as: None,
-    };
+    let challenge = Challenge::from(&vector.expected);
+    let requirements = Requirements::default();
     group.bench_function("verify, component", |bencher| {
         bencher.iter(|| {
             let token = black_box(vector.vp_token.as_bytes());

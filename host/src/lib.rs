@@ -23,6 +23,7 @@
 
 mod bindings;
 mod cache;
+mod conformance;
 mod convert;
 mod decision;
 mod error;
@@ -39,6 +40,7 @@ pub use bindings::sdk::exports::bandpass::sdk::verification::{
     Approval, CounterState, Demand, Distance, Evidence, Failure, Money, PathSegment, Payee, Payment, Requirements,
     StatusState, Transaction,
 };
+pub use conformance::run_vector;
 pub use decision::{Decision, Outcome, Proven};
 pub use error::{Code, Error};
 pub use plugin::{Plugin, Session};

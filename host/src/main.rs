@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use anstream::{eprintln, println};
 use clap::{Parser, Subcommand};
 
-use command::{decide, demo, inspect, verify};
+use command::{conformance, decide, demo, inspect, verify};
 
 /// Verifies tokens that are bound to a wearable, and runs merchants' policies on them.
 ///
@@ -33,6 +33,7 @@ enum Command {
     Decide(decide::Decide),
     Inspect(inspect::Inspect),
     Demo(demo::Demo),
+    Conformance(conformance::Conformance),
 }
 
 impl Command {
@@ -43,6 +44,7 @@ impl Command {
             Self::Decide(decide) => decide.json,
             Self::Inspect(inspect) => inspect.json,
             Self::Demo(demo) => demo.json,
+            Self::Conformance(conformance) => conformance.json,
         }
     }
 }
@@ -87,6 +89,7 @@ fn main() -> ExitCode {
         Some(Command::Decide(decide)) => decide.run(),
         Some(Command::Inspect(inspect)) => inspect.run(),
         Some(Command::Demo(demo)) => demo.run(),
+        Some(Command::Conformance(conformance)) => conformance.run(),
         None => {
             eprintln!("bandpass: no command given; see `bandpass --help`");
             return USAGE.into();

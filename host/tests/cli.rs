@@ -345,3 +345,18 @@ fn the_version_tells_the_verifiers_digest() {
     let wasm = fs::read(concat!(env!("BANDPASS_TARGET"), "/dist/verifier.wasm")).expect("a component");
     assert!(long.stdout.contains(&format!("sha256:{}", bandpass::digest(&wasm))), "{}", long.stdout);
 }
+
+#[test]
+fn conformance_runs_its_vectors_and_those_in_files() {
+    let known = bandpass(&["conformance", "--json"], b"");
+    assert_eq!((known.code, &known.json()["failed"]), (0, &json!([])), "{}", known.stdout);
+    assert!(known.json()["passed"].as_u64().expect("a count") >= 200);
+    let mut vector = bandpass_conformance::vector("holder.nonce/another").expect("a vector");
+    vector.result = bandpass_conformance::Verdict::Refused { code: "holder.hash".into() };
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("wrong.json");
+    fs::write(&file, json!({"vectors": [vector]}).to_string()).expect("written");
+    let wrong = bandpass(&["conformance", text(&file)], b"");
+    assert_eq!(wrong.code, 2);
+    assert!(wrong.stdout.contains("holder.nonce/another: \"holder.nonce\", not \"holder.hash\""), "{}", wrong.stdout);
+}

@@ -56,14 +56,9 @@ fn verify(runtime: &Runtime, case: &Case) -> Result<Map<String, Value>, String> 
     let requirements = Requirements {
         holder,
         approval: Demand::NotRequired,
-        methods: Vec::new(),
         worn: Demand::NotRequired,
         unlocked: Demand::NotRequired,
-        unlocked_within: None,
-        confirmed: Demand::ByProfile,
-        distance_mm: None,
-        claims: Vec::new(),
-        same_holder_as: None,
+        ..Requirements::default()
     };
     let challenge = Challenge {
         audience: vec![case.audience.clone()],

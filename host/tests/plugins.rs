@@ -30,15 +30,7 @@ impl Host {
     }
 
     fn challenge(&self) -> Challenge {
-        let expected = &self.vector.expected;
-        Challenge {
-            audience: expected.audience.clone(),
-            nonce: expected.nonce.clone(),
-            now: expected.now,
-            max_age: expected.max_age,
-            clock_tolerance: expected.clock_tolerance,
-            transaction_data: expected.transaction_data.clone(),
-        }
+        Challenge::from(&self.vector.expected)
     }
 
     fn request(&self) -> Request {

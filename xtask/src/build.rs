@@ -27,7 +27,8 @@ const GUESTS: &[Guest] = &[
 pub(crate) fn everything(project: &Project) -> Result<()> {
     setup::for_build(project)?;
     step("guests", || guests(project))?;
-    step("host", || run(project.cargo("build").arg("--release")))
+    // With tests and benchmarks, whose dependencies would otherwise change features, and wasmtime be compiled again.
+    step("host", || run(project.cargo("build").args(["--release", "--all-targets"])))
 }
 
 /// Each guest by itself: what one needs of std must not get into another.

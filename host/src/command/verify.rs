@@ -122,14 +122,10 @@ impl Verify {
         Ok(Requirements {
             holder: demand("holder", None, self.holder)?,
             approval: demand("approval", Some(Requirement::Approval), self.approval)?,
-            methods: Vec::new(),
             worn: demand("worn", Some(Requirement::Worn), self.worn)?,
             unlocked: demand("unlocked", Some(Requirement::Unlocked), self.unlocked)?,
-            unlocked_within: None,
             confirmed: demand("confirmed", Some(Requirement::Confirmed), None)?,
-            distance_mm: None,
-            claims: Vec::new(),
-            same_holder_as: None,
+            ..Requirements::default()
         })
     }
 

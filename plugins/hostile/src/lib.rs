@@ -58,7 +58,12 @@ impl Policy for Hostile {
             },
             "loop" => endless(),
             "recurse" => drop(recurse(1)),
-            "grow-memory" => drop((0_u64..1 << 40).map(|number| vec![number; 1 << 16]).collect::<Vec<_>>()),
+            "grow-memory" => {
+                let mut held = Vec::new();
+                loop {
+                    held.push(vec![1_u8; 1 << 16]);
+                }
+            }
             "trap" => panic_without_words(),
             "error" => return Err("x".repeat(100_000)),
             "long-reason" => return Ok(deny("x".repeat(100_000))),

@@ -113,4 +113,65 @@ mod tests {
             assert!(matches!(refused, Err(JwkError::Malformed(_))), "{name} {value}");
         }
     }
+
+    /// Every P-256 case with SHA-256 that Wycheproof has in a file of the crate `wycheproof-ng-ecdsa`: key, message,
+    /// signature, and whether it is valid.
+    fn wycheproof(file: &str) -> alloc::vec::Vec<(PublicKey, [alloc::vec::Vec<u8>; 2], bool)> {
+        let folder = bandpass_conformance::published("wycheproof-ng-ecdsa").expect("fetched");
+        let file = std::fs::read(folder.join("src/data").join(file)).expect("a file");
+        let file: Value = serde_json::from_slice(&file).expect("JSON");
+        let bytes = |value: &Value| base16(value.as_str().expect("hexadecimal"));
+        let mut cases = alloc::vec::Vec::new();
+        for group in file["testGroups"].as_array().expect("groups") {
+            let point = bytes(&group["publicKey"]["uncompressed"]);
+            let (x, y) = point[1..].split_at(32);
+            let encode = |bytes: &[u8]| <base64ct::Base64UrlUnpadded as base64ct::Encoding>::encode_string(bytes);
+            let jwk = serde_json::json!({"kty": "EC", "crv": "P-256", "x": encode(x), "y": encode(y)});
+            let key = PublicKey::from_jwk(jwk.as_object().expect("an object")).expect("a key");
+            for case in group["tests"].as_array().expect("tests") {
+                cases.push((key.clone(), [bytes(&case["msg"]), bytes(&case["sig"])], case["result"] == "valid"));
+            }
+        }
+        cases
+    }
+
+    fn base16(text: &str) -> alloc::vec::Vec<u8> {
+        let digits = text.as_bytes().chunks(2).map(|pair| core::str::from_utf8(pair).expect("ASCII"));
+        digits.map(|pair| u8::from_str_radix(pair, 16).expect("a digit")).collect()
+    }
+
+    #[test]
+    fn wycheproof_with_signatures_as_jws_has_them() {
+        let cases = wycheproof("ecdsa_secp256r1_sha256_p1363_test.json");
+        assert!(cases.len() > 200, "{} cases", cases.len());
+        for (key, [message, signature], valid) in &cases {
+            assert_eq!(key.verifies(message, signature), *valid, "{signature:02x?}");
+        }
+    }
+
+    /// JWS has r and s side by side (RFC 7518, section 3.4): DER is refused, and valid once it is taken apart.
+    #[test]
+    fn wycheproof_with_signatures_in_der() {
+        let cases = wycheproof("ecdsa_secp256r1_sha256_test.json");
+        assert!(cases.len() > 400, "{} cases", cases.len());
+        for (key, [message, signature], valid) in &cases {
+            assert!(!key.verifies(message, signature), "{signature:02x?}");
+            if *valid {
+                let parsed = Signature::from_der(signature).expect("DER");
+                assert!(key.verifies(message, &parsed.to_bytes()), "{signature:02x?}");
+            }
+        }
+    }
+
+    /// ECDSA as in FIPS 186-5 and RFC 7518 knows no low-s rule: (r, n - s) is as valid as (r, s).
+    #[test]
+    fn both_forms_of_s_are_valid() {
+        let cases = wycheproof("ecdsa_secp256r1_sha256_p1363_test.json");
+        for (key, [message, signature], _) in cases.iter().filter(|(_, _, valid)| *valid) {
+            let signature = Signature::from_slice(signature).expect("a signature");
+            let (r, s) = signature.split_scalars();
+            let other = Signature::from_scalars(*r, -*s).expect("a signature");
+            assert!(key.verifies(message, &other.to_bytes()));
+        }
+    }
 }

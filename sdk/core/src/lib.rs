@@ -16,6 +16,8 @@
 #![cfg_attr(test, allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking"))]
 
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
 
 mod approval;
 mod claims;

@@ -1,9 +1,7 @@
 //! The example tokens of RFC 9901 with the issuer's key that the RFC publishes, as the crate `ssi-sd-jwt` ships them.
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
+use bandpass_conformance::published;
 use bandpass_core::{Challenge, Code, Demand, Error, Expected, Requirements, Trust, Verified, Verifier};
 use serde_json::{Value, json};
 
@@ -14,21 +12,6 @@ const ISSUER_JWK: &str = r#"{"kty":"EC","crv":"P-256","x":"b28d4MwZMjw8-00CG4xfn
 const AUDIENCE: &str = "https://verifier.example.org";
 const NONCE: &str = "1234567890";
 
-/// The folder of a crate that `conformance/published` names.
-fn published(package: &str) -> PathBuf {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../conformance/published/Cargo.toml");
-    let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version=1", "--offline", "--locked", "--manifest-path"])
-        .arg(manifest)
-        .output()
-        .expect("cargo starts");
-    assert!(output.status.success(), "run `cargo xtask setup`: {}", String::from_utf8_lossy(&output.stderr));
-    let metadata: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    let packages = metadata["packages"].as_array().expect("packages");
-    let package = packages.iter().find(|found| found["name"] == package).expect("the package");
-    Path::new(package["manifest_path"].as_str().expect("a path")).parent().expect("a folder").to_owned()
-}
-
 /// The string literals that follow each `macro_name!(` in a source file.
 fn literals<'a>(source: &'a str, macro_name: &str) -> Vec<&'a str> {
     let call = format!("{macro_name}!(");
@@ -38,14 +21,15 @@ fn literals<'a>(source: &'a str, macro_name: &str) -> Vec<&'a str> {
 
 /// The RFC's presentation with key binding (section 5.3).
 fn presentation() -> String {
-    let source = std::fs::read_to_string(published("ssi-sd-jwt").join("src/kb.rs")).expect("a file");
+    let source = std::fs::read_to_string(published("ssi-sd-jwt").expect("fetched").join("src/kb.rs")).expect("a file");
     let found = literals(&source, "sd_jwt").into_iter().find(|token| token.starts_with("eyJ")).expect("a token");
     found.to_owned()
 }
 
 /// The RFC's appendices A.1 and A.2: issuer-signed JWT and all disclosures.
 fn appendix(name: &str) -> String {
-    let source = std::fs::read_to_string(published("ssi-sd-jwt").join("tests/rfc_examples.rs")).expect("a file");
+    let source = std::fs::read_to_string(published("ssi-sd-jwt").expect("fetched").join("tests/rfc_examples.rs"))
+        .expect("a file");
     let test = source.split(&format!("async fn {name}")).nth(1).expect("the example");
     let test = test.split("#[async_std::test]").next().expect("the example");
     let jwt = literals(test, "jws")[0];

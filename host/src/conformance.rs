@@ -1,0 +1,83 @@
+//! The conformance vectors, run through the verifier component.
+
+use bandpass_conformance::{Demand as Asked, Expected, Requirements as AskedFor, Vector, Verdict};
+use serde_json::Value;
+
+use crate::bindings::sdk::exports::bandpass::sdk::setup::Challenge;
+use crate::bindings::sdk::exports::bandpass::sdk::verification::{Demand, PathSegment, Requirements};
+use crate::error::Error;
+use crate::runtime::Runtime;
+use crate::verifier::{Accepted, Verifier};
+
+/// What the component makes of a vector.
+#[must_use]
+pub fn run_vector(runtime: &Runtime, vector: &Vector) -> Verdict {
+    match verify(runtime, vector) {
+        Ok(accepted) => Verdict::Accepted {
+            claims: accepted.claims,
+            transactions: accepted.transactions.into_iter().map(|transaction| transaction.id).collect(),
+        },
+        Err(error) => Verdict::Refused { code: error.code().into() },
+    }
+}
+
+fn verify(runtime: &Runtime, vector: &Vector) -> Result<Accepted, Error> {
+    let mut verifier = Verifier::open(runtime, vector.trust.to_string().into_bytes())?;
+    let challenge = Challenge::from(&vector.expected);
+    let requirements = Requirements::from(&vector.expected.requirements);
+    verifier.verify(vector.vp_token.as_bytes(), &challenge, &vector.expected.query_id, &requirements)
+}
+
+impl From<&Expected> for Challenge {
+    fn from(expected: &Expected) -> Self {
+        Self {
+            audience: expected.audience.clone(),
+            nonce: expected.nonce.clone(),
+            now: expected.now,
+            max_age: expected.max_age,
+            clock_tolerance: expected.clock_tolerance,
+            transaction_data: expected.transaction_data.clone(),
+        }
+    }
+}
+
+impl From<&AskedFor> for Requirements {
+    fn from(asked: &AskedFor) -> Self {
+        Self {
+            holder: demand(asked.holder),
+            approval: demand(asked.approval),
+            methods: asked.methods.clone(),
+            worn: demand(asked.worn),
+            unlocked: demand(asked.unlocked),
+            unlocked_within: asked.unlocked_within,
+            confirmed: demand(asked.confirmed),
+            distance_mm: asked.distance_mm,
+            claims: asked.claims.iter().map(|path| path.iter().map(segment).collect()).collect(),
+            same_holder_as: asked.same_holder_as.clone(),
+        }
+    }
+}
+
+/// Nothing beyond what the band profile asks for.
+impl Default for Requirements {
+    fn default() -> Self {
+        Self::from(&AskedFor::default())
+    }
+}
+
+fn demand(asked: Option<Asked>) -> Demand {
+    match asked {
+        None => Demand::ByProfile,
+        Some(Asked::Required) => Demand::Required,
+        Some(Asked::NotRequired) => Demand::NotRequired,
+    }
+}
+
+/// A number that is no index selects nothing.
+fn segment(segment: &Value) -> PathSegment {
+    match segment {
+        Value::String(key) => PathSegment::Key(key.clone()),
+        Value::Null => PathSegment::All,
+        index => PathSegment::Index(index.as_u64().and_then(|index| index.try_into().ok()).unwrap_or(u32::MAX)),
+    }
+}
