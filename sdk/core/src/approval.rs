@@ -10,7 +10,7 @@ use crate::error::{Code, Error};
 use crate::holder::{Proof, TransactionHashes};
 use crate::jwk::PublicKey;
 use crate::jws::Jws;
-use crate::verify::Challenge;
+use crate::verify::{Challenge, Requirements};
 
 /// The paired phone's signed statement for this transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,5 +89,28 @@ impl Approval {
             return Err(Error::new(Code::ApprovalFuture, "the approval comes from the future").claim("iat"));
         }
         Ok(Some(Self { signed_at, methods }))
+    }
+}
+
+/// What a caller asks of the approval; `pays`: a payment is agreed to.
+pub(crate) fn require_approval(
+    approval: Option<&Approval>,
+    pays: bool,
+    requirements: &Requirements,
+) -> Result<(), Error> {
+    let methods = &requirements.methods;
+    let needed = requirements.approval.holds(pays) || !methods.is_empty();
+    let Some(approval) = approval else {
+        return match needed {
+            true => Err(Error::new(Code::ApprovalMissing, "the paired phone did not approve").claim("approval")),
+            false => Ok(()),
+        };
+    };
+    match methods.iter().find(|method| !approval.methods().contains(method)) {
+        None => Ok(()),
+        Some(method) => {
+            let error = Error::new(Code::ApprovalMethod, "the owner was not authenticated as asked for");
+            Err(error.claim("amr").expected(method).actual(&approval.methods().join(", ")))
+        }
     }
 }

@@ -6,6 +6,7 @@ use crate::approval::Approval;
 use crate::credential::{Band, integer};
 use crate::error::{Code, Error};
 use crate::holder::Proof;
+use crate::verify::{Challenge, Requirements};
 
 /// What the band says of the moment at which it signed.
 ///
@@ -124,4 +125,63 @@ impl Evidence {
             attested,
         })
     }
+}
+
+/// What a caller asks of the evidence; `pays`: a payment is agreed to.
+pub(crate) fn require_evidence(
+    evidence: Option<&Evidence>,
+    pays: bool,
+    challenge: &Challenge,
+    requirements: &Requirements,
+) -> Result<(), Error> {
+    let unlocked = requirements.unlocked.holds(pays) || requirements.unlocked_within.is_some();
+    let worn = requirements.worn.holds(pays) || unlocked;
+    let confirmed = requirements.confirmed.holds(false);
+    let Some(evidence) = evidence else {
+        return match worn || confirmed || requirements.distance_mm.is_some() {
+            true => Err(Error::new(Code::EvidenceMissing, "only a band's proof carries evidence").claim("band")),
+            false => Ok(()),
+        };
+    };
+    let attested = evidence.attested;
+    for (needed, attested, measure) in [
+        (worn, attested.wear, "wear"),
+        (unlocked, attested.unlock, "unlock"),
+        (confirmed, attested.confirm, "confirm"),
+        (requirements.distance_mm.is_some(), attested.distance, "distance"),
+    ] {
+        if needed && !attested {
+            let error = Error::new(Code::EvidenceUnattested, "nobody attested that this band senses it");
+            return Err(error.claim("band_measures").expected(measure));
+        }
+    }
+    if worn && evidence.worn_since.is_none() {
+        return Err(Error::new(Code::EvidenceNotWorn, "the band was not on the wrist").claim("band.worn_since"));
+    }
+    if evidence.unlocked_earlier {
+        let error = Error::new(Code::EvidenceLocked, "the band was unlocked before it was put on");
+        return Err(error.claim("band.unlocked_at"));
+    }
+    if unlocked {
+        let Some(unlocked_at) = evidence.unlocked_at else {
+            return Err(Error::new(Code::EvidenceLocked, "the band was locked").claim("band.unlocked_at"));
+        };
+        let age = challenge.now().saturating_sub(unlocked_at);
+        if let Some(most) = requirements.unlocked_within
+            && age > u64::from(most)
+        {
+            let error = Error::new(Code::EvidenceUnlockStale, "the band was unlocked too long ago");
+            let (most, age) = (alloc::format!("{most} s"), alloc::format!("{age} s"));
+            return Err(error.claim("band.unlocked_at").expected(&most).actual(&age));
+        }
+    }
+    if confirmed && !evidence.confirmed {
+        let error = Error::new(Code::EvidenceUnconfirmed, "the wearer did not confirm on the band");
+        return Err(error.claim("band.confirmed"));
+    }
+    if requirements.distance_mm.is_some() {
+        let error = Error::new(Code::EvidenceDistance, "a distance counts only in a proximity session");
+        return Err(error.claim("band.distance"));
+    }
+    Ok(())
 }

@@ -5,12 +5,12 @@ use alloc::vec::Vec;
 
 use serde_json::{Map, Value};
 
-use crate::approval::Approval;
+use crate::approval::{Approval, require_approval};
 use crate::claims::{ClaimPath, select};
 use crate::credential::Credential;
 use crate::encoding::{JsonError, json};
 use crate::error::{Code, Error};
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, require_evidence};
 use crate::holder::Proof;
 use crate::limits::{MAX_PRESENTATIONS, MAX_SUBMISSION_BYTES, MAX_TRANSACTIONS};
 use crate::sd_jwt::Presentation;
@@ -120,7 +120,7 @@ pub enum Demand {
 }
 
 impl Demand {
-    fn holds(self, by_profile: bool) -> bool {
+    pub(crate) fn holds(self, by_profile: bool) -> bool {
         match self {
             Self::ByProfile => by_profile,
             Self::Required => true,
@@ -321,11 +321,10 @@ impl Checked {
         let pays = transactions.iter().any(|transaction| transaction.payment().is_some());
         // Approval.
         let approval = self.approval.clone()?;
-        let needs_approval = requirements.approval.holds(pays) || !requirements.methods.is_empty();
-        check_approval(approval.as_ref(), needs_approval, &requirements.methods)?;
+        require_approval(approval.as_ref(), pays, requirements)?;
         // Evidence.
         let mut evidence = self.evidence.clone()?;
-        check_evidence(evidence.as_ref(), pays, challenge, requirements)?;
+        require_evidence(evidence.as_ref(), pays, challenge, requirements)?;
         if let Some(evidence) = &mut evidence {
             evidence.approval = approval;
         }
@@ -346,80 +345,6 @@ impl Checked {
             evidence,
         })
     }
-}
-
-fn check_approval(approval: Option<&Approval>, needed: bool, methods: &[String]) -> Result<(), Error> {
-    let Some(approval) = approval else {
-        return match needed {
-            true => Err(Error::new(Code::ApprovalMissing, "the paired phone did not approve").claim("approval")),
-            false => Ok(()),
-        };
-    };
-    match methods.iter().find(|method| !approval.methods().contains(method)) {
-        None => Ok(()),
-        Some(method) => {
-            let error = Error::new(Code::ApprovalMethod, "the owner was not authenticated as asked for");
-            Err(error.claim("amr").expected(method).actual(&approval.methods().join(", ")))
-        }
-    }
-}
-
-fn check_evidence(
-    evidence: Option<&Evidence>,
-    pays: bool,
-    challenge: &Challenge,
-    requirements: &Requirements,
-) -> Result<(), Error> {
-    let unlocked = requirements.unlocked.holds(pays) || requirements.unlocked_within.is_some();
-    let worn = requirements.worn.holds(pays) || unlocked;
-    let confirmed = requirements.confirmed.holds(false);
-    let Some(evidence) = evidence else {
-        return match worn || confirmed || requirements.distance_mm.is_some() {
-            true => Err(Error::new(Code::EvidenceMissing, "only a band's proof carries evidence").claim("band")),
-            false => Ok(()),
-        };
-    };
-    let attested = evidence.attested;
-    for (needed, attested, measure) in [
-        (worn, attested.wear, "wear"),
-        (unlocked, attested.unlock, "unlock"),
-        (confirmed, attested.confirm, "confirm"),
-        (requirements.distance_mm.is_some(), attested.distance, "distance"),
-    ] {
-        if needed && !attested {
-            let error = Error::new(Code::EvidenceUnattested, "nobody attested that this band senses it");
-            return Err(error.claim("band_measures").expected(measure));
-        }
-    }
-    if worn && evidence.worn_since.is_none() {
-        return Err(Error::new(Code::EvidenceNotWorn, "the band was not on the wrist").claim("band.worn_since"));
-    }
-    if evidence.unlocked_earlier {
-        let error = Error::new(Code::EvidenceLocked, "the band was unlocked before it was put on");
-        return Err(error.claim("band.unlocked_at"));
-    }
-    if unlocked {
-        let Some(unlocked_at) = evidence.unlocked_at else {
-            return Err(Error::new(Code::EvidenceLocked, "the band was locked").claim("band.unlocked_at"));
-        };
-        let age = challenge.now.saturating_sub(unlocked_at);
-        if let Some(most) = requirements.unlocked_within
-            && age > u64::from(most)
-        {
-            let error = Error::new(Code::EvidenceUnlockStale, "the band was unlocked too long ago");
-            let (most, age) = (alloc::format!("{most} s"), alloc::format!("{age} s"));
-            return Err(error.claim("band.unlocked_at").expected(&most).actual(&age));
-        }
-    }
-    if confirmed && !evidence.confirmed {
-        let error = Error::new(Code::EvidenceUnconfirmed, "the wearer did not confirm on the band");
-        return Err(error.claim("band.confirmed"));
-    }
-    if requirements.distance_mm.is_some() {
-        let error = Error::new(Code::EvidenceDistance, "a distance counts only in a proximity session");
-        return Err(error.claim("band.distance"));
-    }
-    Ok(())
 }
 
 /// What a wallet sent for one challenge, checked.
