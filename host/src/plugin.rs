@@ -151,6 +151,7 @@ impl Session {
         challenge: &Challenge,
         request: &policy::Request,
     ) -> Outcome {
+        self.store.data_mut().verified = false;
         let decision = verifier.instance().map(|_| ()).and_then(|()| {
             // The verifier stays with the policy's store for as long as the policy may call it.
             self.store.data_mut().verifier = verifier.instance.take();
@@ -174,7 +175,7 @@ impl Session {
     ) -> Result<Decision, Error> {
         let state = self.store.data_mut();
         state.evaluation += 1;
-        (state.verified, state.logged) = (false, 0);
+        state.logged = 0;
         let submission = state.ask_verifier(|verifier| verifier.submit(vp_token, challenge));
         let submission = submission.map_err(|error| Error::from_plugin_call(&error, &state.limits))?;
         let handle = SubmissionHandle { evaluation: state.evaluation, handle: submission };
@@ -282,6 +283,7 @@ impl State {
     /// The rule of the host: no allow without a proof that the verifier made for this very submission.
     fn allow(&mut self, submission: ResourceAny, allowance: policy::Allowance) -> Result<Decision, Error> {
         let policy::Allowance { verified, reason, obligations } = allowance;
+        let proof = self.table.delete(verified).ok().filter(|proof| proof.evaluation == self.evaluation);
         let too_many = obligations.len() > MAX_OBLIGATIONS;
         let malformed = obligations.iter().any(|obligation| {
             obligation.name.len() > MAX_TEXT
@@ -291,7 +293,7 @@ impl State {
         if too_many || malformed {
             return Err(Error::host(Code::PluginResult, "the obligations are malformed, or there are too many"));
         }
-        let proof = self.proof(&verified).map_err(|_| foreign_handle())?;
+        let proof = proof.ok_or_else(foreign_handle)?.handle;
         let accepted = self.ask_verifier(|verifier| match verifier.belongs(submission, proof)? {
             true => verifier.accepted(proof).map(Some),
             false => Ok(None),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OpenFlags, params};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{Code, Error};
@@ -18,7 +18,10 @@ impl UsedChallenges {
     /// # Errors
     /// `host.store` if it can't be opened or is something else.
     pub fn in_file(path: &Path) -> Result<Self, Error> {
-        Self::new(Connection::open(path))
+        // No special names: `:memory:` and `file:` URIs would be files that nobody shares.
+        let path = std::path::absolute(path).map_err(|error| Error::host(Code::HostStore, error))?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        Self::new(Connection::open_with_flags(path, flags))
     }
 
     /// In memory, gone with the process.
@@ -91,6 +94,17 @@ mod tests {
                 .count()
         });
         assert_eq!(wins, 1);
+    }
+
+    /// `SQLite` would take this name for a database that nobody else sees.
+    #[test]
+    fn memory_is_a_file_like_any_other() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join(":memory:");
+        let consume = || UsedChallenges::in_file(&path).expect("opens").consume("nonce", b"token", 1);
+        assert!(consume().is_ok());
+        assert_eq!(consume().expect_err("used").code(), "challenge.used");
+        assert!(path.is_file());
     }
 
     #[test]

@@ -137,6 +137,14 @@ fn verify_says_why_it_refuses() {
     assert!(for_people.stdout.starts_with("rejected: approval.missing: "), "{}", for_people.stdout);
 }
 
+/// base64url has `-` in it, first too.
+#[test]
+fn a_nonce_may_begin_with_a_hyphen() {
+    let trust = Desk::new("accept/all-disclosed").path("trust.json");
+    let ran = bandpass(&["verify", "--trust", text(&trust), "--audience", "a", "--nonce", "-0abc", "x"], b"");
+    assert_eq!(ran.code, 1, "no file, but no wrong usage either: {}", ran.stderr);
+}
+
 #[test]
 fn verify_takes_transaction_data_as_sent() {
     let desk = Desk::new("accept/payment");

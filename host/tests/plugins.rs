@@ -127,6 +127,21 @@ fn a_thousand_evaluations_leave_nothing_behind() {
     }
 }
 
+/// One instance that is kept, as an embedder may.
+#[test]
+fn a_kept_session_goes_on_and_on() {
+    let mut host = Host::new();
+    let mut session = host.hostile().session("allow").expect("a session");
+    let (challenge, request) = (host.challenge(), host.request());
+    for _ in 0..1_100 {
+        let outcome = session.evaluate(&mut host.verifier, host.vector.vp_token.as_bytes(), &challenge, &request);
+        assert!(matches!(outcome.decision, Decision::Allow { .. }), "{:?}", outcome.decision);
+    }
+    let refused = session.evaluate(&mut host.verifier, b"x", &challenge, &request);
+    assert_eq!(denied(&refused), "plugin.error");
+    assert!(!refused.verified, "nothing was verified, so nothing is used up");
+}
+
 #[test]
 fn what_is_no_policy_is_refused() {
     let host = Host::new();

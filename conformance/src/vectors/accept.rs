@@ -53,6 +53,20 @@ pub(super) fn add(vectors: &mut Vectors) -> Result<()> {
         );
         draft.selective.push("/kinds");
     })?;
+    vectors.accept("key-without-kid", "RFC 7517, 4.5", |draft| {
+        draft.trust["issuers"][0]["jwks"]["keys"][0]
+            .as_object_mut()
+            .into_iter()
+            .for_each(|key| drop(key.remove("kid")));
+    })?;
+    vectors.accept("vp-token-after-white-space", "RFC 8259, 2", |draft| {
+        draft.expected.query_id = "band".into();
+        draft.edit_token = Some(Box::new(|token| format!("\n {}", json!({"band": [token]}))));
+    })?;
+    vectors.accept("approval-names-the-hash-algorithm-alone", "OpenID4VP 1.0, 8.4", |draft| {
+        draft.pay("35.00");
+        draft.approved().1["transaction_data_hashes_alg"] = "sha-256".into();
+    })?;
     vectors.accept("no-kid", "RFC 7515, 4.1.4", |draft| draft.header = json!({"alg": "ES256", "typ": "dc+sd-jwt"}))?;
     vectors.accept("unknown-header-parameter", "RFC 7515, 4", |draft| draft.header["x"] = "y".into())?;
     vectors.accept("second-key-of-the-issuer", "RFC 7517, 5", |draft| {

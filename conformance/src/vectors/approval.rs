@@ -9,6 +9,7 @@ use crate::draft::{NOW, key, payment};
 
 const SECTION: &str = "band profile, Approval";
 
+#[expect(clippy::too_many_lines, reason = "a list")]
 pub(super) fn add(vectors: &mut Vectors) -> Result<()> {
     vectors.refuse("approval.missing", "payment", SECTION, |draft| {
         draft.expected.transaction_data.push(payment("35.00"));
@@ -93,6 +94,15 @@ pub(super) fn add(vectors: &mut Vectors) -> Result<()> {
         draft.approved().1["transaction_data_hashes_alg"] = "sha-512".into();
     })?;
     vectors.refuse("approval.stale", "by-a-second", SECTION, |draft| draft.approved().1["iat"] = (NOW - 361).into())?;
+    vectors.refuse("approval.stale", "its-own-exp", "RFC 7519, 4.1.4", |draft| {
+        draft.approved().1["exp"] = (NOW - 60).into();
+    })?;
+    vectors.refuse("approval.future", "its-own-nbf", "RFC 7519, 4.1.5", |draft| {
+        draft.approved().1["nbf"] = (NOW + 61).into();
+    })?;
+    vectors.refuse("approval.malformed", "exp-a-string", "RFC 7519, 4.1.4", |draft| {
+        draft.approved().1["exp"] = "0".into();
+    })?;
     vectors.refuse("approval.future", "by-a-second", SECTION, |draft| draft.approved().1["iat"] = (NOW + 61).into())?;
     vectors.refuse("approval.method", "pin-for-face", SECTION, |draft| {
         draft.approved().1["amr"] = json!(["pin"]);

@@ -51,6 +51,8 @@ pub(super) fn add(vectors: &mut Vectors) -> Result<()> {
     wire(MALFORMED, "vp-token-query-twice", "RFC 8259, 4", |token| {
         format!("{{\"band\":[\"{token}\"],\"band\":[\"{token}\"]}}")
     })?;
+    wire(MALFORMED, "vp-token-query-without-id", "OpenID4VP 1.0, 8.1", |token| json!({"": [token]}).to_string())?;
+    wire(TOO_LARGE, "vp-token-values", "limit", |_| json!({"band": vec![0; 5_000]}).to_string())?;
     wire(UNSUPPORTED, "json-serialization", "RFC 9901, 8", |token| {
         let mut parts = token.split(['.', '~']);
         let mut part = || parts.next().unwrap_or_default().to_owned();
@@ -70,6 +72,7 @@ pub(super) fn add(vectors: &mut Vectors) -> Result<()> {
         let queries = (0..17).map(|number| (number.to_string(), json!([token])));
         serde_json::Value::Object(queries.collect()).to_string()
     })?;
+    vectors.refuse(TOO_LARGE, "values-in-the-proof", "limit", |draft| draft.proof()["junk"] = json!(vec![0; 5_000]))?;
     vectors.refuse(TOO_LARGE, "payload-depth", "limit", |draft| {
         let mut nested = json!(1);
         (0..30).for_each(|_| nested = json!([nested]));
@@ -119,6 +122,10 @@ pub(super) fn add(vectors: &mut Vectors) -> Result<()> {
     })?;
     vectors.refuse("challenge.malformed", "no-audience", "RFC 9901, 7.3", |draft| draft.expected.audience.clear())?;
     vectors.refuse("challenge.malformed", "empty-nonce", "RFC 9901, 7.3", |draft| draft.expected.nonce.clear())?;
+    vectors.refuse("challenge.malformed", "transaction-twice", "OpenID4VP 1.0, 5.1", |draft| {
+        draft.pay("35.00");
+        draft.pay("35.00");
+    })?;
     for (what, sent) in [
         ("transaction-not-base64url", "###".to_owned()),
         ("transaction-not-json", bandpass_roles::base64url(b"{")),

@@ -21,7 +21,7 @@ pub(crate) struct Verify {
     #[arg(long, value_name = "A", required = true)]
     audience: Vec<String>,
     /// Nonce that the proof must carry.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
     nonce: String,
     /// Time at which to judge, in seconds since 1970; now, unless given.
     #[arg(long, value_name = "UNIX")]

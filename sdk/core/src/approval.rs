@@ -63,6 +63,12 @@ impl Approval {
         let (audience, nonce, band_thumbprint) = (text("aud")?, text("nonce")?, text("band_jkt")?);
         text("jti")?;
         let signed_at = integer(jws.payload.get("iat")).ok_or_else(|| malformed("iat"))?;
+        // RFC 7519, sections 4.1.4 and 4.1.5, for those who add them.
+        let time = |name| match jws.payload.get(name) {
+            None => Ok(None),
+            found => integer(found).map(Some).ok_or_else(|| malformed(name)),
+        };
+        let (expires, starts) = (time("exp")?, time("nbf")?);
         let methods = strings(jws.payload.get("amr")).filter(|methods| !methods.is_empty());
         let methods = methods.ok_or_else(|| malformed("amr"))?;
         let hashes = TransactionHashes::parse(&jws.payload).ok_or_else(|| malformed("transaction_data_hashes"))?;
@@ -78,14 +84,16 @@ impl Approval {
             let error = Error::new(Code::ApprovalBand, "the approval is for another band");
             return Err(error.claim("band_jkt").expected(&proof.thumbprint).actual(band_thumbprint));
         }
-        if hashes != proof.transaction_hashes {
+        if !hashes.agree(&proof.transaction_hashes) {
             let error = Error::new(Code::ApprovalTransaction, "the approval is for other transactions");
             return Err(error.claim("transaction_data_hashes"));
         }
-        if signed_at < challenge.earliest_proof() {
+        let (now, tolerance) = (challenge.now(), challenge.tolerance());
+        if signed_at < challenge.earliest_proof() || expires.is_some_and(|exp| now >= exp.saturating_add(tolerance)) {
             return Err(Error::new(Code::ApprovalStale, "the approval is too old").claim("iat"));
         }
-        if signed_at > challenge.now().saturating_add(challenge.tolerance()) {
+        let latest = now.saturating_add(tolerance);
+        if signed_at > latest || starts.is_some_and(|starts| starts > latest) {
             return Err(Error::new(Code::ApprovalFuture, "the approval comes from the future").claim("iat"));
         }
         Ok(Some(Self { signed_at, methods }))

@@ -9,7 +9,7 @@ use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use sha2::{Digest as _, Sha256};
 
-use crate::limits::MAX_DEPTH;
+use crate::limits::{MAX_DEPTH, MAX_VALUES};
 
 /// Decodes base64url without padding; only the canonical form (RFC 4648, sections 3.5 and 5).
 pub(crate) fn base64url(text: &str) -> Option<Vec<u8>> {
@@ -30,31 +30,37 @@ pub(crate) fn digest(bytes: &[u8]) -> String {
 pub(crate) enum JsonError {
     /// Not JSON (RFC 8259), a member twice in one object, or something after the value.
     Malformed,
-    /// Nested deeper than [`MAX_DEPTH`].
-    TooDeep,
+    /// Nested deeper than [`MAX_DEPTH`], or of more than [`MAX_VALUES`] values.
+    TooLarge,
 }
 
-/// Parses one JSON value. Members that occur twice in an object are refused, not merged.
+/// Parses one JSON value of a token. Members that occur twice in an object are refused, not merged.
 pub(crate) fn json(bytes: &[u8]) -> Result<Value, JsonError> {
-    let mut too_deep = false;
+    json_of(bytes, MAX_VALUES)
+}
+
+/// The same with as many values as the caller trusts it to have.
+pub(crate) fn json_of(bytes: &[u8], most_values: usize) -> Result<Value, JsonError> {
+    let mut budget = Some(most_values);
     let mut parser = serde_json::Deserializer::from_slice(bytes);
-    let strict = Strict { depth: 0, too_deep: &mut too_deep };
+    let strict = Strict { depth: 0, budget: &mut budget };
     let value = strict.deserialize(&mut parser).and_then(|value| parser.end().map(|()| value));
-    value.map_err(|_| if too_deep { JsonError::TooDeep } else { JsonError::Malformed })
+    value.map_err(|_| if budget.is_none() { JsonError::TooLarge } else { JsonError::Malformed })
 }
 
 struct Strict<'a> {
     depth: usize,
-    too_deep: &'a mut bool,
+    /// Values that may still come; none once a limit was passed.
+    budget: &'a mut Option<usize>,
 }
 
 impl Strict<'_> {
     fn nested<E: serde::de::Error>(&mut self) -> Result<Strict<'_>, E> {
-        if self.depth >= MAX_DEPTH {
-            *self.too_deep = true;
-            return Err(E::custom("too deep"));
+        *self.budget = self.budget.and_then(|left| left.checked_sub(1)).filter(|_| self.depth < MAX_DEPTH);
+        if self.budget.is_none() {
+            return Err(E::custom("too large"));
         }
-        Ok(Strict { depth: self.depth + 1, too_deep: self.too_deep })
+        Ok(Strict { depth: self.depth + 1, budget: self.budget })
     }
 }
 
@@ -167,7 +173,15 @@ mod tests {
         let nested = |depth| ["[".repeat(depth), "]".repeat(depth)].concat();
         let deepest = json(nested(MAX_DEPTH).as_bytes()).expect("at the limit");
         assert_eq!(depth(&deepest), MAX_DEPTH);
-        assert_eq!(json(nested(MAX_DEPTH + 1).as_bytes()), Err(JsonError::TooDeep));
-        assert_eq!(json("[".repeat(100_000).as_bytes()), Err(JsonError::TooDeep));
+        assert_eq!(json(nested(MAX_DEPTH + 1).as_bytes()), Err(JsonError::TooLarge));
+        assert_eq!(json("[".repeat(100_000).as_bytes()), Err(JsonError::TooLarge));
+    }
+
+    #[test]
+    fn json_values_are_counted() {
+        let array = |values: usize| ["[", &"0,".repeat(values - 1), "0]"].concat();
+        assert!(json(array(MAX_VALUES - 1).as_bytes()).is_ok());
+        assert_eq!(json(array(MAX_VALUES + 1).as_bytes()), Err(JsonError::TooLarge));
+        assert!(json_of(array(MAX_VALUES + 1).as_bytes(), usize::MAX).is_ok());
     }
 }

@@ -25,7 +25,7 @@ pub(crate) struct Proof {
 }
 
 /// `transaction_data_hashes` and its algorithm, as a proof or an approval carries them (OpenID4VP 1.0, appendix B.3.3).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct TransactionHashes {
     pub(crate) hashes: Vec<String>,
     pub(crate) algorithm: Option<String>,
@@ -43,6 +43,12 @@ impl TransactionHashes {
             Some(found) => Some(found.as_str()?.to_owned()),
         };
         Some(Self { hashes, algorithm })
+    }
+
+    /// The same hashes by the same algorithm, which is SHA-256 unless it is named (OpenID4VP 1.0, section 8.4).
+    pub(crate) fn agree(&self, other: &Self) -> bool {
+        let algorithm = |hashes: &Self| hashes.algorithm.clone().unwrap_or_else(|| "sha-256".to_owned());
+        self.hashes == other.hashes && algorithm(self) == algorithm(other)
     }
 }
 

@@ -22,7 +22,7 @@ pub(crate) struct Jws<'a> {
 pub(crate) enum JwsError {
     Malformed(&'static str),
     Unsupported(&'static str),
-    TooDeep,
+    TooLarge,
 }
 
 impl<'a> Jws<'a> {
@@ -66,6 +66,6 @@ fn object(part: &str, not_base64url: &'static str, not_object: &'static str) -> 
     match json(&bytes) {
         Ok(Value::Object(members)) => Ok(members),
         Ok(_) | Err(JsonError::Malformed) => Err(JwsError::Malformed(not_object)),
-        Err(JsonError::TooDeep) => Err(JwsError::TooDeep),
+        Err(JsonError::TooLarge) => Err(JwsError::TooLarge),
     }
 }

@@ -10,6 +10,8 @@ pub const MAX_PRESENTATIONS: usize = 16;
 pub const MAX_DISCLOSURES: usize = 512;
 /// Depth of JSON, disclosed values at their place included. RFC 9901's deepest example has 7.
 pub const MAX_DEPTH: usize = 24;
+/// Values in one JSON text of a token. Credentials have some hundred; a parsed one takes up to 400 bytes.
+pub const MAX_VALUES: usize = 4_096;
 /// Entries of transaction data in a challenge.
 pub const MAX_TRANSACTIONS: usize = 16;
 /// Keys in an issuer's JWKS. Every fitting one may be tried.

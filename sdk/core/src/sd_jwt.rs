@@ -60,7 +60,9 @@ fn parse_jws<'a>(compact: &'a str, part: &'static str) -> Result<Jws<'a>, Error>
     Jws::parse(compact).map_err(|error| match error {
         JwsError::Malformed(why) => Error::new(Code::TokenMalformed, why).claim(part),
         JwsError::Unsupported(why) => Error::new(Code::TokenUnsupported, why).claim(part),
-        JwsError::TooDeep => Error::new(Code::TokenTooLarge, "the token is nested too deep").claim(part),
+        JwsError::TooLarge => {
+            Error::new(Code::TokenTooLarge, "the token is nested too deep, or has too many values").claim(part)
+        }
     })
 }
 
@@ -76,7 +78,7 @@ impl Disclosure {
         let bytes = base64url(encoded).ok_or_else(|| malformed("a disclosure is not base64url"))?;
         let value = json(&bytes).map_err(|error| match error {
             JsonError::Malformed => malformed("a disclosure is not JSON"),
-            JsonError::TooDeep => too_deep(),
+            JsonError::TooLarge => too_deep(),
         })?;
         let Value::Array(mut items) = value else {
             return Err(malformed("a disclosure is not a JSON array"));

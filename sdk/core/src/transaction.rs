@@ -123,6 +123,18 @@ impl Transaction {
         &self.payload
     }
 
+    /// The hash of the first entry that occurs again: one signature must not count twice.
+    pub(crate) fn first_sent_twice(sent: &[Self]) -> Option<&str> {
+        let mut rest = sent;
+        while let Some((first, others)) = rest.split_first() {
+            if others.iter().any(|other| other.hash == first.hash) {
+                return Some(&first.hash);
+            }
+            rest = others;
+        }
+        None
+    }
+
     fn names(&self, query_id: Option<&str>) -> bool {
         query_id.is_none_or(|id| self.credential_ids.iter().any(|named| named == id))
     }

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use serde_json::{Map, Value};
 
 use crate::credential::strings;
-use crate::encoding::json;
+use crate::encoding::json_of;
 use crate::error::{Code, Error};
 use crate::jwk::{JwkError, PublicKey};
 use crate::limits::MAX_ISSUER_KEYS;
@@ -58,7 +58,7 @@ impl Trust {
     /// # Errors
     /// [`Code::TrustMalformed`].
     pub fn from_json(bytes: &[u8]) -> Result<Self, Error> {
-        let document = json(bytes).map_err(|_| malformed("the trust list is not JSON"))?;
+        let document = json_of(bytes, usize::MAX).map_err(|_| malformed("the trust list is not JSON"))?;
         let document = Members::of(&document, &["issuers"])?;
         let (mut by_iss, mut issuers) = (BTreeMap::new(), Vec::new());
         for entry in document.array("issuers")?.ok_or_else(|| malformed("a trust list has `issuers`"))? {
@@ -115,9 +115,12 @@ impl Issuer {
         Ok(Self { keys, vct, typ })
     }
 
-    /// The keys that fit the `kid` of a header; all of them when it names none.
+    /// The keys that fit the `kid` of a header; all of them when it names none. A key without one fits any.
     pub(crate) fn keys<'a>(&'a self, kid: Option<&'a str>) -> impl Iterator<Item = &'a PublicKey> {
-        self.keys.iter().filter(move |(known, _)| kid.is_none() || known.as_deref() == kid).map(|(_, key)| key)
+        self.keys
+            .iter()
+            .filter(move |(known, _)| kid.is_none() || known.is_none() || known.as_deref() == kid)
+            .map(|(_, key)| key)
     }
 
     pub(crate) fn allows_typ(&self, typ: &str) -> bool {

@@ -83,6 +83,10 @@ impl Challenge {
             return Err(error.claim("transaction_data"));
         }
         self.transactions = sent.iter().map(|entry| Transaction::parse(entry.as_ref())).collect::<Result<_, _>>()?;
+        if let Some(twice) = Transaction::first_sent_twice(&self.transactions) {
+            let error = Error::new(Code::ChallengeMalformed, "a challenge has the same transaction twice");
+            return Err(error.claim("transaction_data").actual(twice));
+        }
         Ok(self)
     }
 
@@ -215,7 +219,7 @@ impl Verifier {
         if vp_token.len() > MAX_SUBMISSION_BYTES {
             return Err(Error::new(Code::TokenTooLarge, "the submission has too many bytes"));
         }
-        if vp_token.first() != Some(&b'{') {
+        if vp_token.trim_ascii_start().first() != Some(&b'{') {
             let error = || Error::new(Code::TokenMalformed, "the token is not text");
             let token = core::str::from_utf8(vp_token).map_err(|_| error())?;
             let checked = self.check(token, challenge);
@@ -223,8 +227,11 @@ impl Verifier {
         }
         let by_query = match json(vp_token) {
             Ok(Value::Object(by_query)) => by_query,
-            Err(JsonError::TooDeep) => {
-                return Err(Error::new(Code::TokenTooLarge, "the submission is nested too deep"));
+            Err(JsonError::TooLarge) => {
+                return Err(Error::new(
+                    Code::TokenTooLarge,
+                    "the submission is nested too deep, or has too many values",
+                ));
             }
             _ => return Err(Error::new(Code::TokenMalformed, "the `vp_token` is not a JSON object")),
         };
@@ -235,6 +242,9 @@ impl Verifier {
             return Err(Error::new(Code::TokenTooLarge, "the submission has too many presentations"));
         }
         let mut answers = Vec::new();
+        if by_query.contains_key("") {
+            return Err(Error::new(Code::TokenMalformed, "a query of the `vp_token` has no id"));
+        }
         for (query_id, presentations) in by_query {
             let token = match presentations.as_array().map(Vec::as_slice) {
                 Some([Value::String(token)]) => token,
@@ -262,7 +272,7 @@ impl Verifier {
     fn check(&self, token: &str, challenge: &Challenge) -> Result<Checked, Error> {
         let presentation = Presentation::parse(token)?;
         let credential = Credential::check(&presentation, &self.trust, challenge)?;
-        let proof = Proof::check(&presentation, &credential, challenge)?;
+        let mut proof = Proof::check(&presentation, &credential, challenge)?;
         let (approval, evidence) = match (&proof, &credential.band) {
             (Some(proof), Some(band)) => {
                 let approval = Approval::check(proof, band, challenge);
@@ -270,6 +280,10 @@ impl Verifier {
             }
             _ => (Ok(None), Ok(None)),
         };
+        // Whatever else the proof carries was chosen by the holder and is not kept.
+        if let Some(proof) = &mut proof {
+            proof.payload.clear();
+        }
         Ok(Checked { credential, proof, approval, evidence })
     }
 }
@@ -359,8 +373,8 @@ impl Submission {
     /// empty `query_id` stands for a bare presentation and whatever query it answers.
     ///
     /// # Errors
-    /// The first check that failed, in the order of [`Code::ALL`]. If any presentation was made for another challenge,
-    /// every query gets that refusal.
+    /// The first check that failed, in the order of [`Code::ALL`]. If the proof of any presentation is refused
+    /// (`holder.*`), every query gets that refusal.
     pub fn verify(&self, query_id: &str, requirements: &Requirements) -> Result<Verified, Error> {
         let answers = self.presentations.as_ref().map_err(Clone::clone)?;
         let query = Some(query_id).filter(|id| !id.is_empty());
