@@ -4,8 +4,10 @@ use alloc::format;
 use alloc::string::String;
 use core::fmt;
 
+use p256::AffinePoint;
 use p256::ecdsa::signature::Verifier as _;
 use p256::ecdsa::{Signature, VerifyingKey};
+use p256::elliptic_curve::point::AffineCoordinates as _;
 use serde_json::{Map, Value};
 
 use crate::encoding::{base64url, digest};
@@ -46,14 +48,15 @@ impl PublicKey {
             return Err(JwkError::Malformed("it holds a private key"));
         }
         let coordinate = |name| {
-            text(name)
-                .and_then(base64url)
-                .filter(|bytes| bytes.len() == 32)
-                .ok_or(JwkError::Malformed("a coordinate is not base64url of 32 bytes"))
+            let bytes = text(name).and_then(base64url);
+            let bytes = bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+            bytes.ok_or(JwkError::Malformed("a coordinate is not base64url of 32 bytes"))
         };
-        let (x, y) = (coordinate("x")?, coordinate("y")?);
-        let key = VerifyingKey::from_sec1_bytes(&[&[4], x.as_slice(), &y].concat())
-            .map_err(|_| JwkError::Malformed("its point is not on the curve"))?;
+        // From coordinates, for a SEC1 point would bring the arithmetic of compressed ones with it.
+        let point = AffinePoint::from_coordinates(&coordinate("x")?.into(), &coordinate("y")?.into());
+        let point: Option<AffinePoint> = point.into();
+        let key = point.and_then(|point| VerifyingKey::from_affine(point).ok());
+        let key = key.ok_or(JwkError::Malformed("its point is not on the curve"))?;
         let (x, y) = (text("x").unwrap_or_default(), text("y").unwrap_or_default());
         // RFC 7638, section 3.2: the required members in lexicographic order.
         let thumbprint = digest(format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#).as_bytes());

@@ -24,6 +24,9 @@ use crate::limits::MAX_ISSUER_KEYS;
 /// }]}
 /// ```
 ///
+/// `status_uris` are the status lists that the issuer publishes, or folders of them, each with a slash at its end. Without
+/// it the issuer may publish anywhere.
+///
 /// Instead of `vct`, `"any_vct": true` trusts the issuer for every type, which weakens the verdict. `"typ"` lists the
 /// `typ` values that the issuer's credentials may have, `["dc+sd-jwt"]` unless given; any other makes plain SD-JWTs
 /// (RFC 9901) acceptable, which need no `vct`.
@@ -39,6 +42,7 @@ pub(crate) struct Issuer {
     keys: Vec<(Option<String>, PublicKey)>,
     vct: VctRule,
     typ: Vec<String>,
+    status_uris: Option<Vec<String>>,
 }
 
 #[derive(Clone, Debug)]
@@ -73,8 +77,17 @@ impl Trust {
         Ok(Self { by_iss, issuers })
     }
 
-    pub(crate) fn issuer(&self, iss: &str) -> Option<&Issuer> {
-        self.issuers.get(*self.by_iss.get(iss)?)
+    /// The issuer, and its place in the list.
+    pub(crate) fn issuer(&self, iss: &str) -> Option<(usize, &Issuer)> {
+        let place = *self.by_iss.get(iss)?;
+        Some((place, self.issuers.get(place)?))
+    }
+
+    /// The issuers that may publish a status list at `uri`, each with its place; only the one that is named, where one is.
+    pub(crate) fn publishers(&self, uri: &str, iss: Option<&str>) -> impl Iterator<Item = (usize, &Issuer)> {
+        let named = iss.map(|iss| self.by_iss.get(iss));
+        let places = self.issuers.iter().enumerate();
+        places.filter(move |(place, issuer)| named.is_none_or(|named| named == Some(place)) && issuer.publishes_at(uri))
     }
 }
 
@@ -111,8 +124,13 @@ impl Issuer {
             }
             (false, listed) => VctRule::Listed(listed.unwrap_or_default()),
         };
-        entry.strings("status_uris")?;
-        Ok(Self { keys, vct, typ })
+        Ok(Self { keys, vct, typ, status_uris: entry.strings("status_uris")? })
+    }
+
+    /// Whether `uri` is one of `status_uris`, or below one that ends with a slash. Without `status_uris` any will do.
+    fn publishes_at(&self, uri: &str) -> bool {
+        let covers = |listed: &String| listed == uri || listed.ends_with('/') && uri.starts_with(listed.as_str());
+        self.status_uris.as_ref().is_none_or(|listed| listed.iter().any(covers))
     }
 
     /// The keys that fit the `kid` of a header; all of them when it names none. A key without one fits any.
