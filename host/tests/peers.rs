@@ -55,18 +55,15 @@ fn verify(runtime: &Runtime, case: &Case) -> Result<Map<String, Value>, String> 
     let holder = if case.holder_required { Demand::ByProfile } else { Demand::NotRequired };
     let requirements = Requirements {
         holder,
+        status: Demand::NotRequired,
         approval: Demand::NotRequired,
         worn: Demand::NotRequired,
         unlocked: Demand::NotRequired,
         ..Requirements::default()
     };
     let challenge = Challenge {
-        audience: vec![case.audience.clone()],
-        nonce: case.nonce.clone(),
-        now: case.now,
-        max_age: 300,
-        clock_tolerance: 60,
         transaction_data: case.transaction_data.clone(),
+        ..Challenge::new(case.audience.clone(), case.nonce.clone(), case.now)
     };
     let verified = Verifier::open(runtime, case.trust.to_string().into_bytes())
         .and_then(|mut verifier| verifier.verify(case.token.as_bytes(), &challenge, "band", &requirements));

@@ -129,6 +129,10 @@ pub(super) fn add(vectors: &mut Vectors) -> Result<()> {
         draft.pay("35.00");
         draft.proof()["transaction_data_hashes_alg"] = "sha-256".into();
     })?;
+    vectors.accept("payment-approved-by-pin", "band profile, Approval", |draft| {
+        draft.pay("35.00");
+        draft.approved().1["amr"] = json!(["pin"]);
+    })?;
     vectors.accept("payment-without-approval", PROFILE, |draft| {
         draft.expected.transaction_data.push(payment("35.00"));
         draft.expected.requirements.approval = Some(Demand::NotRequired);

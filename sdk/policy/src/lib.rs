@@ -75,6 +75,7 @@ macro_rules! export_policy {
 pub fn by_profile() -> Requirements {
     Requirements {
         holder: Demand::ByProfile,
+        status: Demand::ByProfile,
         approval: Demand::ByProfile,
         methods: Vec::new(),
         worn: Demand::ByProfile,
