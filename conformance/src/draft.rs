@@ -263,6 +263,22 @@ impl Draft {
     }
 }
 
+/// The same as EUDI TS12 has it: the amount is a JSON number, with these digits.
+pub(crate) fn eudi_payment(amount: &str) -> String {
+    let entry = format!(
+        r#"{{"type":"urn:eudi:sca:payment:1","credential_ids":["band"],"payload":{{"transaction_id":"t-1","payee":{{"name":"Corner Bookshop","id":"merchant-7"}},"currency":"EUR","amount":{amount}}}}}"#
+    );
+    base64url(entry.as_bytes())
+}
+
+/// A sign-in that offers hash algorithms, so that the answer has to name one.
+pub(crate) fn with_algorithms() -> String {
+    let entry = json!({"type": "urn:bandpass:sign-in:1", "credential_ids": ["band"],
+        "transaction_data_hashes_alg": ["sha-512", "sha-256"],
+        "payload": {"transaction_id": "t-1", "service": "mail", "action": "open"}});
+    base64url(entry.to_string().as_bytes())
+}
+
 /// `uri` of the status list.
 pub(crate) const STATUS_URI: &str = "https://wallet.example/status/1";
 /// Place in it.

@@ -134,6 +134,11 @@ pub(super) fn add(vectors: &mut Vectors) -> Result<()> {
         ("amount-not-decimal", crate::draft::payment("35,00")),
         ("amount-negative", crate::draft::payment("-35.00")),
         ("amount-exponent", crate::draft::payment("3e1")),
+        ("eudi-amount-exponent", crate::draft::eudi_payment("3.5e1")),
+        ("eudi-amount-negative", crate::draft::eudi_payment("-35.00")),
+        ("eudi-amount-a-string", crate::draft::eudi_payment(r#""35.00""#)),
+        ("eudi-amount-an-object", crate::draft::eudi_payment(r#"{"payload":{"amount":35.00}}"#)),
+        ("eudi-amount-too-precise", crate::draft::eudi_payment("35.0000001")),
         (
             "transaction-without-sha-256",
             bandpass_roles::base64url(

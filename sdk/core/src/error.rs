@@ -116,7 +116,7 @@ codes! {
     HolderHash = "holder.hash",
     /// Two presentations do not prove the same holder key.
     HolderKey = "holder.key",
-    /// `transaction_data_hashes_alg` is not `sha-256`.
+    /// `transaction_data_hashes_alg` is not `sha-256`, or it is missing though algorithms were offered.
     TransactionAlgorithm = "transaction.algorithm",
     /// The holder agreed to another transaction than the one that was sent.
     TransactionMismatch = "transaction.mismatch",
