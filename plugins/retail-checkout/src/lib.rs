@@ -6,10 +6,9 @@
 use std::cell::OnceCell;
 
 use bandpass_policy::{
-    Allowance, Decision, Demand, Denial, Description, Policy, Query, Request, Requirements, Step, Submission,
+    Allowance, Decimal, Decision, Demand, Denial, Description, Policy, Query, Request, Requirements, Step, Submission,
     by_profile,
 };
-use rust_decimal::Decimal;
 use serde::Deserialize;
 
 struct RetailCheckout;
@@ -91,7 +90,7 @@ fn decide(submission: &Submission, limit: &Limit) -> Result<Decision, String> {
     if payment.sum.currency != limit.currency {
         return Ok(deny("currency.unsupported", format!("this shop takes {} only", limit.currency)));
     }
-    let amount = Decimal::from_str_exact(&payment.sum.amount).map_err(|error| error.to_string())?;
+    let amount = payment.sum.decimal().map_err(|error| error.to_string())?;
     if amount <= limit.amount {
         return Ok(Decision::Allow(Allowance { verified, reason: "limit.within".into(), obligations: vec![] }));
     }
