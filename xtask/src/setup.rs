@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{Project, run, step};
+use crate::{Project, output, run, step};
 
 /// What guests run on.
 pub(crate) const WASM: &str = "wasm32-unknown-unknown";
@@ -15,6 +15,7 @@ pub(crate) const BARE_METAL: &str = "thumbv7em-none-eabi";
 /// Everything that any command needs.
 pub(crate) fn everything(project: &Project) -> Result<()> {
     for_build(project)?;
+    for_fuzzing()?;
     rust_target(BARE_METAL)?;
     npm_packages(project, "conformance/peers")?;
     published_vectors(project)
@@ -29,6 +30,11 @@ pub(crate) fn for_build(project: &Project) -> Result<()> {
     node_is_new_enough()?;
     rust_target(WASM)?;
     npm_packages(project, "xtask")
+}
+
+/// What fuzzing needs: libFuzzer is C++.
+pub(crate) fn for_fuzzing() -> Result<()> {
+    require("g++", "apt-get install g++")
 }
 
 fn require(program: &str, remedy: &str) -> Result<()> {
@@ -82,12 +88,4 @@ fn published_vectors(project: &Project) -> Result<()> {
         return Ok(());
     }
     step("fetching crates that ship vectors", || run(&mut fetch(&[])))
-}
-
-fn output(command: &mut Command) -> Result<String> {
-    let output = command.output().with_context(|| format!("starting {}", command.get_program().display()))?;
-    if !output.status.success() {
-        bail!("{} failed: {}", command.get_program().display(), String::from_utf8_lossy(&output.stderr));
-    }
-    Ok(String::from_utf8(output.stdout)?)
 }
