@@ -1,5 +1,7 @@
 //! A good token in the making, for vectors to spoil.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context as _, Result};
 use bandpass_roles::{BAND_VCT, Key, random_id, sd_jwt, sha256_base64url, transaction_data};
 use rand_chacha::ChaCha20Rng;
@@ -18,6 +20,8 @@ pub(crate) const AUDIENCE: &str = "x509_san_dns:shop.example";
 type PayloadEdit = Box<dyn FnOnce(&mut Value, &mut Vec<String>)>;
 /// Changes what goes over the wire.
 type TokenEdit = Box<dyn FnOnce(String) -> String>;
+/// Changes another good token of the same holder, for the same challenge.
+pub(crate) type DraftEdit = Box<dyn FnOnce(&mut Draft)>;
 
 /// Everything that a token is made of. As it is, it makes a good one.
 pub(crate) struct Draft {
@@ -39,6 +43,8 @@ pub(crate) struct Draft {
     /// The approval's header and payload; completed from the proof unless members are there.
     pub(crate) approval: Option<(Value, Value)>,
     pub(crate) edit_token: Option<TokenEdit>,
+    /// What is sent beside it, each with the query that it answers; this one then answers the query that is asked.
+    pub(crate) beside: Vec<(&'static str, DraftEdit)>,
     pub(crate) expected: Expected,
 }
 
@@ -101,6 +107,7 @@ impl Draft {
             })),
             approval: None,
             edit_token: None,
+            beside: Vec::new(),
             expected: Expected {
                 audience: vec![AUDIENCE.into()],
                 nonce,
@@ -108,6 +115,7 @@ impl Draft {
                 max_age: 300,
                 clock_tolerance: 60,
                 transaction_data: Vec::new(),
+                dcql: None,
                 query_id: String::new(),
                 requirements: Requirements::default(),
             },
@@ -173,6 +181,22 @@ impl Draft {
         })
     }
 
+    /// The token by itself, or an object with what is sent beside it.
+    fn vp_token(&mut self, name: &str) -> Result<String> {
+        if self.beside.is_empty() {
+            return self.token();
+        }
+        let mut sent = BTreeMap::<_, Vec<_>>::new();
+        sent.entry(self.expected.query_id.clone()).or_default().push(self.token()?);
+        for (number, (query_id, change)) in std::mem::take(&mut self.beside).into_iter().enumerate() {
+            let mut other = Self::new(&format!("{name}/{number}"))?;
+            other.proof()["nonce"] = self.expected.nonce.clone().into();
+            change(&mut other);
+            sent.entry(query_id.into()).or_default().push(other.token()?);
+        }
+        Ok(json!(sent).to_string())
+    }
+
     fn sign_proof(&mut self, mut proof: Value, presented: &str) -> Result<String> {
         let hashes = self.expected.transaction_data.iter().map(|sent| sha256_base64url(sent.as_bytes()));
         let hashes = hashes.collect::<Vec<_>>();
@@ -223,7 +247,7 @@ impl Draft {
             name: name.into(),
             section: section.into(),
             trust: self.trust.clone(),
-            vp_token: self.token()?,
+            vp_token: self.vp_token(name)?,
             expected: self.expected,
             result,
         })

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use bandpass_conformance::{Demand, File, Vector, Verdict, generate};
 use bandpass_core::{
-    Challenge, ClaimPath, Code, Demand as CoreDemand, Error, PathSegment, Requirements, Trust, Verified, Verifier,
+    Challenge, ClaimPath, Code, Dcql, Demand as CoreDemand, Error, PathSegment, Requirements, Submission, Trust,
+    Verified, Verifier,
 };
 use serde_json::Value;
 
@@ -32,12 +33,20 @@ fn path(path: &[Value]) -> ClaimPath {
 }
 
 fn verify(vector: &Vector) -> Result<Verified, Error> {
+    let (submission, requirements) = submit(vector)?;
+    submission.verify(&vector.expected.query_id, &requirements)
+}
+
+fn submit(vector: &Vector) -> Result<(Submission, Requirements), Error> {
     let expected = &vector.expected;
     let verifier = Verifier::new(Trust::from_json(vector.trust.to_string().as_bytes())?);
-    let challenge = Challenge::new(expected.audience.clone(), expected.nonce.clone(), expected.now)?
+    let mut challenge = Challenge::new(expected.audience.clone(), expected.nonce.clone(), expected.now)?
         .max_age(expected.max_age)
         .clock_tolerance(expected.clock_tolerance)
         .transaction_data(&expected.transaction_data)?;
+    if let Some(dcql) = &expected.dcql {
+        challenge = challenge.dcql(Dcql::from_json(dcql.to_string().as_bytes())?);
+    }
     let asked = &expected.requirements;
     let requirements = Requirements {
         holder: demand(asked.holder),
@@ -49,9 +58,10 @@ fn verify(vector: &Vector) -> Result<Verified, Error> {
         confirmed: demand(asked.confirmed),
         distance_mm: asked.distance_mm,
         claims: asked.claims.iter().map(|steps| path(steps)).collect(),
+        age_at_least: asked.age_at_least,
         same_holder_as: asked.same_holder_as.clone(),
     };
-    verifier.submit(vector.vp_token.as_bytes(), challenge).verify(&expected.query_id, &requirements)
+    Ok((verifier.submit(vector.vp_token.as_bytes(), challenge), requirements))
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod accept;
 mod approval;
+mod claims;
 mod credential;
 mod disclosure;
 mod evidence;
@@ -20,7 +21,7 @@ use crate::{File, Vector};
 type Add = fn(&mut Vectors) -> Result<()>;
 
 pub(crate) fn all() -> Result<BTreeMap<&'static str, File>> {
-    let stages: [(&'static str, Add); 9] = [
+    let stages: [(&'static str, Add); 10] = [
         ("accept", accept::add),
         ("token", token::add),
         ("issuer", issuer::add),
@@ -30,6 +31,7 @@ pub(crate) fn all() -> Result<BTreeMap<&'static str, File>> {
         ("transaction", transaction::add),
         ("approval", approval::add),
         ("evidence", evidence::add),
+        ("claims", claims::add),
     ];
     let mut files = BTreeMap::new();
     let mut names = std::collections::BTreeSet::new();

@@ -5,7 +5,7 @@
 //! is checked with it. A plain SD-JWT VC of another type verifies too, without evidence.
 //!
 //! ```text
-//! bytes -> parse -> issuer -> disclosures -> credential -> holder -> transactions -> approval -> evidence -> Verified
+//! bytes -> parse -> issuer -> disclosures -> credential -> holder -> transactions -> approval -> evidence -> claims -> Verified
 //! ```
 //!
 //! Every check runs whoever calls; the first that fails is the result, as an [`Error`] with a stable [`Code`]. Time, nonce,
@@ -19,9 +19,11 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod age;
 mod approval;
 mod claims;
 mod credential;
+mod dcql;
 mod encoding;
 mod error;
 mod evidence;
@@ -35,8 +37,10 @@ mod transaction;
 mod trust;
 mod verify;
 
+pub use age::Date;
 pub use approval::Approval;
 pub use claims::{ClaimPath, PathSegment};
+pub use dcql::Dcql;
 pub use error::{Code, Error};
 pub use evidence::Evidence;
 pub use inspect::inspect;
