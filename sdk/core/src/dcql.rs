@@ -3,7 +3,7 @@
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
 use serde_json::{Map, Value};
@@ -79,26 +79,28 @@ impl Dcql {
     /// [`Code::ChallengeMalformed`], with the place in the query (RFC 9535), such as `$.credentials[0].meta`.
     pub fn from_json(bytes: &[u8]) -> Result<Self, Error> {
         let document = json(bytes).map_err(|_| malformed("the query is not JSON, or is too large", "$"))?;
-        let document = Node { value: &document, at: "$".to_owned() };
+        let document = Node { value: &document, step: Step::Root };
         let (mut queries, mut by_id) = (Vec::new(), BTreeMap::new());
-        for node in document.needed("credentials")?.items()? {
+        let credentials = document.needed("credentials")?;
+        for (place, value) in credentials.items()?.iter().enumerate() {
+            let node = credentials.item(place, value);
             let query = CredentialQuery::parse(&node)?;
-            if by_id.insert(query.id.clone(), queries.len()).is_some() {
-                return Err(malformed("two queries have the same `id`", &node.at).actual(&query.id));
+            if by_id.insert(query.id.clone(), place).is_some() {
+                return Err(node.wrong("two queries have the same `id`"));
             }
             queries.push(query);
         }
-        // 6.4.2: without sets, everything is asked for.
-        let mut required = Vec::from([[(0..queries.len()).collect()].into()]);
-        if let Some(sets) = document.member("credential_sets")? {
-            required.clear();
-            for set in sets.items()? {
-                let mut options = Vec::new();
-                for option in set.needed("options")?.items()? {
-                    options.push(option.places(&by_id)?);
-                }
-                if set.flag("required", true)? {
-                    required.push(options);
+        let mut required = Vec::new();
+        match document.member("credential_sets")? {
+            // 6.4.2: without sets, everything is asked for.
+            None => required.push([(0..queries.len()).collect()].into()),
+            Some(sets) => {
+                for (place, value) in sets.items()?.iter().enumerate() {
+                    let set = sets.item(place, value);
+                    let options = set.needed("options")?.place_lists(&by_id)?;
+                    if set.flag("required", true)? {
+                        required.push(options);
+                    }
                 }
             }
         }
@@ -130,22 +132,30 @@ impl Dcql {
                 return Err(unexpected("a query that asks for one presentation has several", id));
             }
         }
-        let unanswered = self.unanswered(|id| sent.contains(&id));
-        unanswered.map_or(Ok(()), |id| {
-            Err(Error::new(Code::TokenIncomplete, "a query that must be answered has no presentation").claim(id))
+        self.check_answered(&mut |id| sent.contains(&id)).map_err(|id| {
+            Error::new(Code::TokenIncomplete, "a query that must be answered has no presentation").claim(id)
         })
     }
 
-    /// A query that must be answered and is not: of the option that is preferred, where there are several.
-    pub(crate) fn unanswered(&self, is_answered: impl FnMut(&str) -> bool) -> Option<&str> {
-        let answered = self.queries.iter().map(|query| query.id.as_str()).map(is_answered).collect::<Vec<_>>();
-        let open = |place: &&usize| !answered.get(**place).is_some_and(|answered| *answered);
-        let unsatisfied = self
-            .required
-            .iter()
-            .find(|options| options.iter().all(|option| option.iter().any(|place| open(&place))))?;
-        let place = unsatisfied.first()?.iter().find(open)?;
-        self.queries.get(*place).map(|query| query.id.as_str())
+    /// The error is a query that must be answered and is not: of the option that is preferred, where there are several.
+    pub(crate) fn check_answered(&self, is_answered: &mut dyn FnMut(&str) -> bool) -> Result<(), &str> {
+        let open = self.queries.iter().map(|query| (!is_answered(&query.id)).then_some(query.id.as_str()));
+        let open = open.collect::<Vec<_>>();
+        let first_open = |option: &Vec<usize>| option.iter().find_map(|place| *open.get(*place)?);
+        for options in &self.required {
+            let mut preferred = None;
+            for option in options {
+                let Some(id) = first_open(option) else {
+                    preferred = None;
+                    break;
+                };
+                preferred = preferred.or(Some(id));
+            }
+            if let Some(id) = preferred {
+                return Err(id);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -165,52 +175,50 @@ impl CredentialQuery {
                 meta.needed("doctype_value")?.text()?;
                 None
             }
-            _ => {
-                meta.object()?;
-                None
-            }
+            _ if meta.value.is_object() => None,
+            _ => return Err(meta.wrong("it is not an object")),
         };
         let mut authorities = None;
         if let Some(entries) = node.member("trusted_authorities")? {
             let mut key_ids = Vec::new();
-            for entry in entries.items()? {
+            for (place, value) in entries.items()?.iter().enumerate() {
+                let entry = entries.item(place, value);
                 let is_aki = entry.needed("type")?.text()? == "aki";
                 let values = entry.needed("values")?;
-                for (value, node) in values.texts()?.iter().zip(values.items()?) {
+                for value in values.texts()? {
                     if is_aki {
-                        key_ids.push(base64url(value).ok_or_else(|| node.wrong("a key identifier is not base64url"))?);
+                        key_ids
+                            .push(base64url(&value).ok_or_else(|| values.wrong("a key identifier is not base64url"))?);
                     }
                 }
             }
             authorities = Some(key_ids);
         }
         let (mut claims, mut claim_ids) = (Vec::<ClaimQuery>::new(), BTreeMap::new());
-        for claim in node.member("claims")?.map_or(Ok(Vec::new()), |claims| claims.items())? {
-            if let Some(id) = claim.member("id")?
-                && claim_ids.insert(id.id()?, claims.len()).is_some()
-            {
-                return Err(id.wrong("two claims have the same `id`"));
-            }
-            let query = ClaimQuery::parse(&claim)?;
-            // 6.1: a query points to a claim once.
-            if claims.iter().any(|other| other.path == query.path) {
-                return Err(claim.wrong("a claim is asked for twice"));
-            }
-            claims.push(query);
-        }
-        let mut claim_sets = Vec::new();
-        match node.member("claim_sets")? {
-            Some(sets) => {
-                if claims.is_empty() || claim_ids.len() < claims.len() {
-                    return Err(sets.wrong("with `claim_sets` there are `claims`, each with an `id`"));
+        if let Some(asked) = node.member("claims")? {
+            for (place, value) in asked.items()?.iter().enumerate() {
+                let claim = asked.item(place, value);
+                if let Some(id) = claim.member("id")?
+                    && claim_ids.insert(id.id()?, place).is_some()
+                {
+                    return Err(id.wrong("two claims have the same `id`"));
                 }
-                for set in sets.items()? {
-                    claim_sets.push(set.places(&claim_ids)?);
+                let query = ClaimQuery::parse(&claim)?;
+                // 6.1: a query points to a claim once.
+                if claims.iter().any(|other| other.path == query.path) {
+                    return Err(claim.wrong("a claim is asked for twice"));
                 }
+                claims.push(query);
             }
-            None if claims.is_empty() => {}
-            None => claim_sets.push((0..claims.len()).collect()),
         }
+        let claim_sets = match node.member("claim_sets")? {
+            Some(sets) if claims.is_empty() || claim_ids.len() < claims.len() => {
+                return Err(sets.wrong("with `claim_sets` there are `claims`, each with an `id`"));
+            }
+            Some(sets) => sets.place_lists(&claim_ids)?,
+            None if claims.is_empty() => Vec::new(),
+            None => [(0..claims.len()).collect()].into(),
+        };
         Ok(Self {
             id,
             multiple: node.flag("multiple", false)?,
@@ -252,27 +260,32 @@ impl CredentialQuery {
 
     /// Claims and their values (section 6.4.1): one of the combinations; if none, what the preferred one lacks.
     pub(crate) fn check_claims(&self, claims: &Map<String, Value>) -> Result<(), Error> {
-        let mut results = self.claim_sets.iter().map(|set| self.check_claim_set(set, claims));
-        let Some(preferred) = results.next() else {
-            return Ok(());
-        };
-        if preferred.is_ok() || results.any(|result| result.is_ok()) { Ok(()) } else { preferred }
+        let mut preferred = Ok(());
+        for set in &self.claim_sets {
+            let result = self.check_claim_set(set, claims);
+            if result.is_ok() {
+                return result;
+            }
+            preferred = preferred.and(result);
+        }
+        preferred
     }
 
     fn check_claim_set(&self, set: &[usize], claims: &Map<String, Value>) -> Result<(), Error> {
-        let asked = set.iter().filter_map(|place| self.claims.get(*place));
-        let asked = asked.map(|query| (query, selected(claims, &query.path))).collect::<Vec<_>>();
-        if let Some((query, _)) = asked.iter().find(|(_, found)| found.is_empty()) {
-            return Err(missing(&query.path));
+        // That a claim is not there comes first, in the order of the codes.
+        for with_values in [false, true] {
+            for query in set.iter().filter_map(|place| self.claims.get(*place)) {
+                let found = selected(claims, &query.path);
+                if found.is_empty() {
+                    return Err(missing(&query.path));
+                }
+                if with_values && !query.values.is_empty() && !found.iter().any(|found| query.allows(found)) {
+                    let error = Error::new(Code::ClaimsMismatch, "a claim has none of the values that were asked for");
+                    return Err(error.claim(&query.path.to_string()));
+                }
+            }
         }
-        let other = |(query, found): &&(&ClaimQuery, Vec<&Value>)| {
-            !query.values.is_empty() && !found.iter().any(|value| query.values.contains(value))
-        };
-        asked.iter().find(other).map_or(Ok(()), |(query, _)| {
-            let values = query.values.iter().map(ToString::to_string).collect::<Vec<_>>();
-            let error = Error::new(Code::ClaimsMismatch, "a claim has none of the values that were asked for");
-            Err(error.claim(&query.path.to_string()).expected(&values.join(", ")))
-        })
+        Ok(())
     }
 }
 
@@ -284,57 +297,90 @@ pub(crate) fn missing(path: &ClaimPath) -> Error {
 impl ClaimQuery {
     fn parse(node: &Node<'_>) -> Result<Self, Error> {
         let mut path = Vec::new();
-        for step in node.needed("path")?.items()? {
-            path.push(match step.value {
+        let steps = node.needed("path")?;
+        for step in steps.items()? {
+            path.push(match step {
                 Value::String(key) => PathSegment::Key(key.clone()),
                 Value::Null => PathSegment::All,
                 index => {
                     let index = index.as_u64().and_then(|index| index.try_into().ok());
-                    PathSegment::Index(index.ok_or_else(|| step.wrong("a path has names, places and `null`"))?)
+                    PathSegment::Index(index.ok_or_else(|| steps.wrong("a path has names, places and `null`"))?)
                 }
             });
         }
         let mut values = Vec::new();
-        for value in node.member("values")?.map_or(Ok(Vec::new()), |values| values.items())? {
-            if !(value.value.is_string() || value.value.is_boolean() || value.value.is_i64() || value.value.is_u64()) {
-                return Err(value.wrong("a value is a string, an integer or a boolean"));
+        if let Some(allowed) = node.member("values")? {
+            for value in allowed.items()? {
+                if !(value.is_string() || value.is_boolean() || value.is_i64() || value.is_u64()) {
+                    return Err(allowed.wrong("a value is a string, an integer or a boolean"));
+                }
+                values.push(value.clone());
             }
-            values.push(value.value.clone());
         }
         Ok(Self { path: ClaimPath::new(path), values })
+    }
+
+    /// Type and value are the same as those of one that was asked for (section 6.3).
+    fn allows(&self, found: &Value) -> bool {
+        self.values.iter().any(|asked| match (asked, found) {
+            (Value::String(asked), Value::String(found)) => asked == found,
+            (Value::Bool(asked), Value::Bool(found)) => asked == found,
+            (Value::Number(asked), Value::Number(found)) => {
+                let number = asked.as_i128();
+                number.is_some() && number == found.as_i128()
+            }
+            _ => false,
+        })
     }
 }
 
 /// A value in the query, and where it stands.
 struct Node<'a> {
     value: &'a Value,
-    at: String,
+    step: Step<'a>,
+}
+
+enum Step<'a> {
+    Root,
+    Member(&'a Node<'a>, &'a str),
+    Item(&'a Node<'a>, usize),
 }
 
 impl<'a> Node<'a> {
+    #[cold]
+    #[inline(never)]
     fn wrong(&self, why: &'static str) -> Error {
-        malformed(why, &self.at)
+        malformed(why, &self.at())
     }
 
-    fn object(&self) -> Result<&'a Map<String, Value>, Error> {
-        self.value.as_object().ok_or_else(|| self.wrong("it is not an object"))
+    /// A normalized path, but for the shorter form of names (RFC 9535).
+    fn at(&self) -> String {
+        match self.step {
+            Step::Root => "$".to_owned(),
+            Step::Member(parent, name) => format!("{}.{name}", parent.at()),
+            Step::Item(parent, place) => format!("{}[{place}]", parent.at()),
+        }
     }
 
-    fn member(&self, name: &str) -> Result<Option<Self>, Error> {
-        Ok(self.object()?.get(name).map(|value| Self { value, at: format!("{}.{name}", self.at) }))
+    fn member<'b>(&'b self, name: &'b str) -> Result<Option<Node<'b>>, Error> {
+        let members = self.value.as_object().ok_or_else(|| self.wrong("it is not an object"))?;
+        Ok(members.get(name).map(|value| Node { value, step: Step::Member(self, name) }))
     }
 
-    fn needed(&self, name: &str) -> Result<Self, Error> {
-        let missing = || malformed("a member is missing", &format!("{}.{name}", self.at));
-        self.member(name)?.ok_or_else(missing)
+    #[inline(never)]
+    fn needed<'b>(&'b self, name: &'b str) -> Result<Node<'b>, Error> {
+        let nothing = Node { value: &Value::Null, step: Step::Member(self, name) };
+        self.member(name)?.ok_or_else(|| nothing.wrong("a member is missing"))
     }
 
     /// Those of a non-empty array.
-    fn items(&self) -> Result<Vec<Self>, Error> {
+    fn items(&self) -> Result<&'a [Value], Error> {
         let items = self.value.as_array().filter(|items| !items.is_empty());
-        let items = items.ok_or_else(|| self.wrong("it is not an array, or it is empty"))?;
-        let node = |(place, value)| Self { value, at: format!("{}[{place}]", self.at) };
-        Ok(items.iter().enumerate().map(node).collect())
+        items.map(Vec::as_slice).ok_or_else(|| self.wrong("it is not an array, or it is empty"))
+    }
+
+    fn item<'b>(&'b self, place: usize, value: &'b Value) -> Node<'b> {
+        Node { value, step: Step::Item(self, place) }
     }
 
     fn text(&self) -> Result<&'a str, Error> {
@@ -343,7 +389,11 @@ impl<'a> Node<'a> {
     }
 
     fn texts(&self) -> Result<Vec<String>, Error> {
-        self.items()?.iter().map(|item| item.text().map(ToOwned::to_owned)).collect()
+        let mut texts = Vec::new();
+        for (place, value) in self.items()?.iter().enumerate() {
+            texts.push(self.item(place, value).text()?.to_owned());
+        }
+        Ok(texts)
     }
 
     fn id(&self) -> Result<String, Error> {
@@ -361,13 +411,19 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// Where those stand that a non-empty array of ids names.
-    fn places(&self, by_id: &BTreeMap<String, usize>) -> Result<Vec<usize>, Error> {
-        let mut places = Vec::new();
-        for item in self.items()? {
-            places.push(*by_id.get(item.text()?).ok_or_else(|| item.wrong("nothing has this `id`"))?);
+    /// For each of several non-empty arrays of ids, where those stand that it names.
+    fn place_lists(&self, by_id: &BTreeMap<String, usize>) -> Result<Vec<Vec<usize>>, Error> {
+        let mut lists = Vec::new();
+        for (place, value) in self.items()?.iter().enumerate() {
+            let list = self.item(place, value);
+            let mut places = Vec::new();
+            for (place, value) in list.items()?.iter().enumerate() {
+                let id = list.item(place, value);
+                places.push(*by_id.get(id.text()?).ok_or_else(|| id.wrong("nothing has this `id`"))?);
+            }
+            lists.push(places);
         }
-        Ok(places)
+        Ok(lists)
     }
 }
 

@@ -325,6 +325,12 @@ struct Answer {
     checked: Result<Checked, Error>,
 }
 
+impl Answer {
+    fn answers(&self, query_id: Option<&str>) -> bool {
+        self.query_id.is_none() || self.query_id.as_deref() == query_id
+    }
+}
+
 impl Checked {
     fn require(
         &self,
@@ -407,19 +413,7 @@ fn require_answers(
         }
         _ => Some(asked).filter(|id| !id.is_empty()),
     };
-    let answers_to = |answer: &Answer, id: Option<&str>| is_bare && id == query_id || answer.query_id.as_deref() == id;
-    let require = |id: Option<&str>, requirements: &Requirements| {
-        let mine = answers.iter().enumerate().filter(|(_, answer)| answers_to(answer, id));
-        let verified = mine.map(|(place, answer)| {
-            let others = answers.iter().enumerate().filter(|(other, _)| *other != place);
-            let others =
-                others.filter_map(|(_, other)| Some((other.query_id.as_deref()?, other.checked.as_ref().ok())));
-            let checked = answer.checked.as_ref().map_err(Clone::clone)?;
-            checked.require(id, &others.collect::<Vec<_>>(), challenge, requirements)
-        });
-        verified.collect::<Result<Vec<_>, Error>>()
-    };
-    match answers.iter().filter(|answer| answers_to(answer, query_id)).count() {
+    match answers.iter().filter(|answer| answer.answers(query_id)).count() {
         0 => return Err(missing()),
         2.. if is_one => {
             let error = Error::new(Code::TokenUnexpected, "the query has several presentations, and one was asked for");
@@ -427,17 +421,40 @@ fn require_answers(
         }
         _ => {}
     }
-    let verified = require(query_id, requirements)?;
-    let is_answered = |id: &str| {
-        Some(id) == query_id || require(Some(id), &Requirements::nothing()).is_ok_and(|found| !found.is_empty())
+    let verified = require_query(answers, challenge, query_id, requirements)?;
+    let mut is_answered = |id: &str| {
+        let others = || require_query(answers, challenge, Some(id), &Requirements::nothing());
+        Some(id) == query_id || others().is_ok_and(|found| !found.is_empty())
     };
-    match challenge.dcql.as_ref().and_then(|dcql| dcql.unanswered(is_answered)) {
-        None => Ok(verified),
-        Some(id) => {
-            let error = Error::new(Code::ClaimsIncomplete, "another presentation that must be there was refused");
-            Err(error.claim(id))
-        }
+    if let Some(dcql) = &challenge.dcql
+        && let Err(id) = dcql.check_answered(&mut is_answered)
+    {
+        let error = Error::new(Code::ClaimsIncomplete, "another presentation that must be there was refused");
+        return Err(error.claim(id));
     }
+    Ok(verified)
+}
+
+fn require_query(
+    answers: &[Answer],
+    challenge: &Challenge,
+    query_id: Option<&str>,
+    requirements: &Requirements,
+) -> Result<Vec<Verified>, Error> {
+    let mut verified = Vec::new();
+    for (place, answer) in answers.iter().enumerate().filter(|(_, answer)| answer.answers(query_id)) {
+        let checked = answer.checked.as_ref().map_err(Clone::clone)?;
+        let mut others = Vec::new();
+        for (other_place, other) in answers.iter().enumerate() {
+            if let Some(id) = &other.query_id
+                && other_place != place
+            {
+                others.push((id.as_str(), other.checked.as_ref().ok()));
+            }
+        }
+        verified.push(checked.require(query_id, &others, challenge, requirements)?);
+    }
+    Ok(verified)
 }
 
 fn one(verified: Vec<Verified>) -> Result<Verified, Error> {
