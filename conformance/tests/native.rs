@@ -6,10 +6,10 @@ use std::path::Path;
 
 use bandpass_conformance::{Demand, File, Vector, Verdict, generate};
 use bandpass_core::{
-    Challenge, ClaimPath, Code, Dcql, Demand as CoreDemand, Error, PathSegment, Requirements, Submission, Trust,
+    Challenge, ClaimPath, Code, Date, Dcql, Demand as CoreDemand, Error, PathSegment, Requirements, Submission, Trust,
     Verified, Verifier,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 fn files() -> Vec<(&'static str, File)> {
     generate().expect("vectors are made").into_iter().collect()
@@ -141,4 +141,113 @@ fn a_token_that_was_tampered_with_is_refused() {
         }
     }
     println!("{tried} tokens");
+}
+
+/// What `verify_all` makes of a vector's submission.
+fn verify_all(name: &str, query_id: &str, requirements: &Requirements) -> Result<Vec<Verified>, Error> {
+    let vector = bandpass_conformance::vector(name).expect("a vector");
+    let (submission, _) = submit(&vector).expect("a submission");
+    submission.verify_all(query_id, requirements)
+}
+
+fn code<T>(verdict: Result<T, Error>) -> Option<Code> {
+    verdict.err().map(|error| error.code())
+}
+
+#[test]
+fn several_presentations_are_verified_together() {
+    let plain = Requirements::default();
+    let count = |name, query_id, requirements| verify_all(name, query_id, requirements).map(|all| all.len());
+    for (name, query_id, expected) in [
+        ("token.unexpected/dcql-multiple-where-one-is-verified", "band", Ok(2)),
+        ("token.unexpected/two-presentations-where-one-is-verified", "band", Ok(2)),
+        ("token.unexpected/dcql-two-without-multiple", "band", Err(Code::TokenUnexpected)),
+        ("accept/dcql-multiple-beside-the-band", "member", Ok(2)),
+        ("accept/dcql-multiple-beside-the-band", "band", Ok(1)),
+        ("accept/dcql-multiple-beside-the-band", "ticket", Err(Code::TokenMissing)),
+        ("claims.incomplete/dcql-one-of-multiple-is-refused", "member", Err(Code::CredentialExpired)),
+        ("accept/payment", "band", Ok(1)),
+    ] {
+        assert_eq!(count(name, query_id, &plain).map_err(|error| error.code()), expected, "{name}");
+    }
+    let among_themselves = Requirements { same_holder_as: Some("member".into()), ..Requirements::default() };
+    assert_eq!(count("accept/dcql-multiple-beside-the-band", "member", &among_themselves), Ok(2));
+    let two_holders = "holder.key/dcql-one-of-multiple-is-from-another-holder";
+    assert_eq!(code(count(two_holders, "member", &among_themselves)), Some(Code::HolderKey));
+    assert_eq!(
+        code(count("accept/same-holder", "member", &among_themselves)),
+        Some(Code::HolderKey),
+        "there is no other"
+    );
+    let transactions = |query_id| {
+        let verified = verify_all("accept/transaction-of-one-of-two", query_id, &plain).expect("accepted");
+        verified.iter().map(|one| one.transactions().len()).sum::<usize>()
+    };
+    assert_eq!((transactions("band"), transactions("member")), (1, 0), "the band agreed");
+}
+
+#[test]
+fn a_credential_is_held_against_a_query() {
+    let accepted = |name: &str| verify(&bandpass_conformance::vector(name).expect("a vector")).expect("accepted");
+    let query = |id: &str, vct: &str, path: Option<&str>, binding: bool| {
+        let mut query = json!({"id": id, "format": "dc+sd-jwt", "meta": {"vct_values": [vct]},
+            "require_cryptographic_holder_binding": binding});
+        if let Some(path) = path {
+            query["claims"] = json!([{"path": [path]}]);
+        }
+        query
+    };
+    let dcql =
+        |queries: &[Value]| Dcql::from_json(json!({"credentials": queries}).to_string().as_bytes()).expect("a query");
+    let (band_vct, member_vct) = ("urn:bandpass:band:1", "urn:example:member");
+    let band = query("band", band_vct, Some("given_name"), true);
+    let (bare, named) = (accepted("accept/all-disclosed"), accepted("accept/vp-token"));
+    assert_eq!(bare.satisfies(&dcql(&[query("other", member_vct, None, true), band.clone()])), Ok(()), "any one");
+    assert_eq!(code(bare.satisfies(&dcql(&[query("other", member_vct, None, true)]))), Some(Code::ClaimsType));
+    assert_eq!(named.satisfies(&dcql(std::slice::from_ref(&band))), Ok(()));
+    assert_eq!(code(named.satisfies(&dcql(&[query("other", band_vct, None, true)]))), Some(Code::TokenUnexpected));
+    let twice = [query("band", member_vct, None, true), query("other", band_vct, None, true)];
+    assert_eq!(code(named.satisfies(&dcql(&twice))), Some(Code::ClaimsType), "its own query decides");
+    assert_eq!(code(named.satisfies(&dcql(&[query("band", band_vct, Some("x"), true)]))), Some(Code::ClaimsMissing));
+    let unbound = accepted("accept/another-type-without-proof");
+    assert_eq!(code(unbound.satisfies(&dcql(&[query("m", member_vct, None, true)]))), Some(Code::HolderMissing));
+    assert_eq!(unbound.satisfies(&dcql(&[query("m", member_vct, None, false)])), Ok(()));
+    // The query that was asked with the challenge gives a bare presentation its id.
+    let asked = accepted("accept/dcql-bare-presentation-answers-the-only-query");
+    assert_eq!(code(asked.satisfies(&dcql(&[query("other", band_vct, None, true)]))), Some(Code::TokenUnexpected));
+}
+
+#[test]
+fn claims_are_read_by_their_types() {
+    let verified = verify(&bandpass_conformance::vector("accept/all-disclosed").expect("a vector")).expect("accepted");
+    let at = |steps: &Value| path(steps.as_array().expect("steps"));
+    let over_18 = at(&json!(["age_equal_or_over", "18"]));
+    let (epoch, elements) = (at(&json!(["pairing", "epoch"])), at(&json!(["nationalities", null])));
+    assert_eq!(verified.claim_text(&"given_name".into()), Some("Lin"));
+    assert_eq!(verified.claim_texts(&"nationalities".into()), Some(vec!["CN", "FR"]));
+    assert_eq!(verified.claim_texts(&elements), Some(vec!["CN", "FR"]));
+    assert_eq!(verified.claim_bool(&over_18), Some(true));
+    assert_eq!(verified.claim_integer(&epoch), Some(3));
+    let birthdate = verified.birthdate().expect("a date");
+    assert_eq!(birthdate, Date { year: 1990, month: 5, day: 17 });
+    assert_eq!(birthdate.years_at(1_790_000_000), Some(36));
+    assert_eq!(verified.claim_text(&over_18), None);
+    assert_eq!(verified.claim_text(&elements), None, "two are not one");
+    assert_eq!(verified.claim_texts(&at(&json!(["age_equal_or_over"]))), None);
+    assert_eq!(verified.claim_bool(&"given_name".into()), None);
+    assert_eq!(verified.claim_integer(&over_18), None);
+    assert_eq!(verified.claim_text(&"x".into()), None);
+}
+
+#[test]
+fn a_malformed_query_says_where() {
+    let query = json!({"credentials": [{"id": "a", "format": "dc+sd-jwt", "meta": {"vct_values": ["x"]},
+        "claims": [{"path": ["a"]}, {"path": "b"}]}]});
+    let error = Dcql::from_json(query.to_string().as_bytes()).expect_err("a path is an array");
+    assert_eq!(error.claim_path(), Some("$.credentials[0].claims[1].path"));
+    let error = Dcql::from_json(br#"{"credentials":[{}]}"#).expect_err("no id");
+    assert_eq!(error.claim_path(), Some("$.credentials[0].id"));
+    for text in ["", "{", "null", r#"{"credentials":[],"credentials":[]}"#] {
+        assert_eq!(code(Dcql::from_json(text.as_bytes())), Some(Code::ChallengeMalformed), "{text}");
+    }
 }

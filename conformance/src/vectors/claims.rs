@@ -612,6 +612,12 @@ fn several(vectors: &mut Vectors) -> Result<()> {
         draft.expected.transaction_data.push(sign_in());
         both(draft, agrees);
     })?;
+    vectors.refuse("transaction.unexpected", "agreed-to-by-two-of-multiple", "OpenID4VP 1.0, 8.4", |draft| {
+        members(draft, agrees);
+        draft.beside.push(membership(agrees));
+        draft.proof()["transaction_data_hashes"] = json!([]);
+        draft.expected.transaction_data.push(sign_in());
+    })?;
     vectors.accept("transaction-of-one-of-two", "OpenID4VP 1.0, 8.4", |draft| {
         draft.expected.transaction_data.push(sign_in());
         both(draft, |_| ());
