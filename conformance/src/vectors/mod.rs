@@ -2,6 +2,7 @@
 
 mod accept;
 mod approval;
+mod claims;
 mod credential;
 mod disclosure;
 mod evidence;
@@ -21,7 +22,7 @@ use crate::{File, Vector};
 type Add = fn(&mut Vectors) -> Result<()>;
 
 pub(crate) fn all() -> Result<BTreeMap<&'static str, File>> {
-    let stages: [(&'static str, Add); 10] = [
+    let stages: [(&'static str, Add); 11] = [
         ("accept", accept::add),
         ("token", token::add),
         ("issuer", issuer::add),
@@ -32,6 +33,7 @@ pub(crate) fn all() -> Result<BTreeMap<&'static str, File>> {
         ("status", status::add),
         ("approval", approval::add),
         ("evidence", evidence::add),
+        ("claims", claims::add),
     ];
     let mut files = BTreeMap::new();
     let mut names = std::collections::BTreeSet::new();

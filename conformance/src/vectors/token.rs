@@ -58,9 +58,6 @@ pub(super) fn add(vectors: &mut Vectors) -> Result<()> {
         let mut part = || parts.next().unwrap_or_default().to_owned();
         json!({"protected": part(), "payload": part(), "signature": part()}).to_string()
     })?;
-    wire(UNSUPPORTED, "two-presentations-for-a-query", "OpenID4VP 1.0, 8.1", |token| {
-        json!({"band": [token, token]}).to_string()
-    })?;
     wire(UNSUPPORTED, "encrypted", "RFC 7516, 7.1", |token| token.replacen('~', ".AA.AA~", 1))?;
     wire(TOO_LARGE, "bytes", "limit", |token| {
         let filler = "A".repeat(128 * 1_024);

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use serde_json::{Map, Value};
 
+use crate::dcql::Kind;
 use crate::encoding::base64url;
 use crate::error::{Code, Error};
 use crate::jwk::{JwkError, PublicKey};
@@ -26,6 +27,7 @@ pub(crate) struct Credential {
     pub(crate) issuer_place: usize,
     pub(crate) status: Option<Reference>,
     pub(crate) vct: Option<String>,
+    pub(crate) kind: Kind,
     pub(crate) claims: Map<String, Value>,
     pub(crate) expires: Option<u64>,
     pub(crate) band: Option<Band>,
@@ -85,6 +87,14 @@ impl Credential {
             }
             _ => {}
         }
+        // SD-JWT VC 2.2.2.2: further types, which count as far as the issuer is trusted for them. A band's type brings
+        // checks with it and is not had on the side.
+        let mut types = vct.iter().cloned().collect::<Vec<_>>();
+        if let Some(found) = claims.get("aka_vcts") {
+            let found =
+                strings(Some(found)).ok_or_else(|| claim_error("aka_vcts", "the claim is not an array of strings"))?;
+            types.extend(found.into_iter().filter(|aka| issuer.allows_vct(aka) && aka != BAND_VCT));
+        }
         text(&claims, "sub")?;
         for structured in ["cnf", "status"] {
             if claims.get(structured).is_some_and(|value| !value.is_object()) {
@@ -94,7 +104,9 @@ impl Credential {
         let status = check_status_reference(&claims)?;
         let expires = check_validity(&claims, challenge)?;
         let band = if vct.as_deref() == Some(BAND_VCT) { Some(Band::check(&claims)?) } else { None };
-        Ok(Self { issuer: iss, issuer_place, status, vct, claims, expires, band })
+        // Keys of a JWKS have no certificate chain.
+        let kind = Kind { types, authority_key_ids: Vec::new() };
+        Ok(Self { issuer: iss, issuer_place, status, vct, kind, claims, expires, band })
     }
 
     /// The holder's key (RFC 7800, section 3.2).
