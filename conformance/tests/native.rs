@@ -1,8 +1,9 @@
 //! The vectors against the native verifier.
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::LazyLock;
 
 use bandpass_conformance::{Demand, File, Vector, Verdict, generate};
 use bandpass_core::{
@@ -11,8 +12,15 @@ use bandpass_core::{
 };
 use serde_json::{Value, json};
 
-fn files() -> Vec<(&'static str, File)> {
-    generate().expect("vectors are made").into_iter().collect()
+static FILES: LazyLock<BTreeMap<&str, File>> = LazyLock::new(|| generate().expect("vectors are made"));
+
+fn files() -> Vec<(&'static str, &'static File)> {
+    FILES.iter().map(|(name, file)| (*name, file)).collect()
+}
+
+fn vector(name: &str) -> &'static Vector {
+    let mut vectors = FILES.values().flat_map(|file| &file.vectors);
+    vectors.find(|vector| vector.name == name).unwrap_or_else(|| unreachable!("no vector is called {name}"))
 }
 
 fn demand(demand: Option<Demand>) -> CoreDemand {
@@ -74,9 +82,9 @@ fn every_vector_gets_its_verdict() {
     let mut wrong = Vec::new();
     let mut count = 0;
     for (_, file) in files() {
-        for vector in file.vectors {
+        for vector in &file.vectors {
             count += 1;
-            let verdict = verify(&vector);
+            let verdict = verify(vector);
             let found = match &verdict {
                 Ok(verified) => Verdict::Accepted {
                     claims: verified.claims().clone(),
@@ -111,7 +119,7 @@ fn the_files_are_what_is_made() {
 
 #[test]
 fn every_code_has_a_vector_that_is_named_after_it() {
-    let named = files().into_iter().flat_map(|(_, file)| file.vectors).map(|vector| {
+    let named = files().into_iter().flat_map(|(_, file)| &file.vectors).map(|vector| {
         let (code, _) = vector.name.split_once('/').expect("a name");
         if let Verdict::Refused { code: refused } = &vector.result {
             assert_eq!(refused, code);
@@ -126,7 +134,7 @@ fn every_code_has_a_vector_that_is_named_after_it() {
 /// Nothing that is cut or changed anywhere gets through, and nothing panics.
 #[test]
 fn a_token_that_was_tampered_with_is_refused() {
-    let vector = bandpass_conformance::vector("accept/payment").expect("a vector");
+    let vector = vector("accept/payment");
     let mut tried = 0;
     for length in 0..vector.vp_token.len() {
         let cut = Vector { vp_token: vector.vp_token.chars().take(length).collect(), ..vector.clone() };
@@ -150,8 +158,7 @@ fn a_token_that_was_tampered_with_is_refused() {
 
 /// What `verify_all` makes of a vector's submission.
 fn verify_all(name: &str, query_id: &str, requirements: &Requirements) -> Result<Vec<Verified>, Error> {
-    let vector = bandpass_conformance::vector(name).expect("a vector");
-    let (submission, _) = submit(&vector).expect("a submission");
+    let (submission, _) = submit(vector(name)).expect("a submission");
     submission.verify_all(query_id, requirements)
 }
 
@@ -193,7 +200,7 @@ fn several_presentations_are_verified_together() {
 
 #[test]
 fn a_credential_is_held_against_a_query() {
-    let accepted = |name: &str| verify(&bandpass_conformance::vector(name).expect("a vector")).expect("accepted");
+    let accepted = |name: &str| verify(vector(name)).expect("accepted");
     let query = |id: &str, vct: &str, path: Option<&str>, binding: bool| {
         let mut query = json!({"id": id, "format": "dc+sd-jwt", "meta": {"vct_values": [vct]},
             "require_cryptographic_holder_binding": binding});
@@ -224,7 +231,7 @@ fn a_credential_is_held_against_a_query() {
 
 #[test]
 fn claims_are_read_by_their_types() {
-    let verified = verify(&bandpass_conformance::vector("accept/all-disclosed").expect("a vector")).expect("accepted");
+    let verified = verify(vector("accept/all-disclosed")).expect("accepted");
     let at = |steps: &Value| path(steps.as_array().expect("steps"));
     let over_18 = at(&json!(["age_equal_or_over", "18"]));
     let (epoch, elements) = (at(&json!(["pairing", "epoch"])), at(&json!(["nationalities", null])));

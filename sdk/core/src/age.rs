@@ -25,10 +25,7 @@ impl Date {
         let (Some(b'-'), Some(b'-'), 10) = (text.as_bytes().get(4), text.as_bytes().get(7), text.len()) else {
             return None;
         };
-        let number = |from: usize, to: usize| {
-            let digits = text.get(from..to)?;
-            digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse::<u16>().ok()).flatten()
-        };
+        let number = |from, to| digits(text.get(from..to)?);
         let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
         let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
         let days = match month {
@@ -39,7 +36,7 @@ impl Date {
             _ => return None,
         };
         let exists = (1..=days).contains(&day);
-        exists.then_some(Self { year, month: month.try_into().ok()?, day: day.try_into().ok()? })
+        exists.then_some(Self { year: year.try_into().ok()?, month: month.try_into().ok()?, day: day.try_into().ok()? })
     }
 
     /// Full years from this day to `now` (seconds since 1970) in UTC; none if the day is still to come.
@@ -108,8 +105,15 @@ pub(crate) fn age_claim(years: u64) -> String {
 
 /// Decimal digits without a leading zero.
 fn number(text: &str) -> Option<u64> {
-    let plain = text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
-    plain.then(|| text.parse().ok()).flatten()
+    let is_plain = text == "0" || !text.is_empty() && !text.starts_with('0');
+    is_plain.then(|| digits(text)).flatten()
+}
+
+fn digits(text: &str) -> Option<u64> {
+    text.bytes().try_fold(0_u64, |number, byte| {
+        let digit = byte.checked_sub(b'0').filter(|digit| *digit < 10)?;
+        number.checked_mul(10)?.checked_add(digit.into())
+    })
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use serde_json::{Map, Value};
 
 use crate::claims::{ClaimPath, PathSegment, selected};
+use crate::credential::strings;
 use crate::encoding::{base64url, json};
 use crate::error::{Code, Error};
 use crate::trust::SD_JWT_VC;
@@ -79,29 +80,26 @@ impl Dcql {
     /// [`Code::ChallengeMalformed`], with the place in the query (RFC 9535), such as `$.credentials[0].meta`.
     pub fn from_json(bytes: &[u8]) -> Result<Self, Error> {
         let document = json(bytes).map_err(|_| malformed("the query is not JSON, or is too large", "$"))?;
-        let document = Node { value: &document, step: Step::Root };
+        check_shape(&document, &QUERY, "$")?;
         let (mut queries, mut by_id) = (Vec::new(), BTreeMap::new());
-        let credentials = document.needed("credentials")?;
-        for (place, value) in credentials.items()?.iter().enumerate() {
-            let node = credentials.item(place, value);
-            let query = CredentialQuery::parse(&node)?;
+        for (place, value) in items(document.get("credentials")).iter().enumerate() {
+            let at = format!("$.credentials[{place}]");
+            let query = CredentialQuery::parse(value, &at)?;
             if by_id.insert(query.id.clone(), place).is_some() {
-                return Err(node.wrong("two queries have the same `id`"));
+                return Err(malformed("two queries have the same `id`", &at));
             }
             queries.push(query);
         }
         let mut required = Vec::new();
-        match document.member("credential_sets")? {
-            // 6.4.2: without sets, everything is asked for.
-            None => required.push([(0..queries.len()).collect()].into()),
-            Some(sets) => {
-                for (place, value) in sets.items()?.iter().enumerate() {
-                    let set = sets.item(place, value);
-                    let options = set.needed("options")?.place_lists(&by_id)?;
-                    if set.flag("required", true)? {
-                        required.push(options);
-                    }
-                }
+        // 6.4.2: without sets, everything is asked for.
+        if document.get("credential_sets").is_none() {
+            required.push([(0..queries.len()).collect()].into());
+        }
+        for (place, set) in items(document.get("credential_sets")).iter().enumerate() {
+            let options = place_lists(set.get("options"), &by_id)
+                .ok_or_else(|| malformed("no query has this `id`", &format!("$.credential_sets[{place}].options")))?;
+            if flag(set, "required", true) {
+                required.push(options);
             }
         }
         Ok(Self { queries, by_id, required })
@@ -164,66 +162,46 @@ fn unexpected(why: &'static str, id: &str) -> Error {
 }
 
 impl CredentialQuery {
-    fn parse(node: &Node<'_>) -> Result<Self, Error> {
-        let id = node.needed("id")?.id()?;
-        let format = node.needed("format")?.text()?;
-        let meta = node.needed("meta")?;
-        let vct_values = match format {
-            SD_JWT_VC => Some(meta.needed("vct_values")?.texts()?),
-            // Appendix B.2.3.
-            "mso_mdoc" => {
-                meta.needed("doctype_value")?.text()?;
-                None
-            }
-            _ if meta.value.is_object() => None,
-            _ => return Err(meta.wrong("it is not an object")),
+    /// Of what has the shape of one; `at`: where it stands.
+    fn parse(query: &Value, at: &str) -> Result<Self, Error> {
+        let format = text(query, "format");
+        let meta = query.get("meta").unwrap_or(&Value::Null);
+        let shape = match format {
+            SD_JWT_VC => SD_JWT_META,
+            "mso_mdoc" => MDOC_META,
+            _ => Shape::Object(&[]),
         };
-        let mut authorities = None;
-        if let Some(entries) = node.member("trusted_authorities")? {
-            let mut key_ids = Vec::new();
-            for (place, value) in entries.items()?.iter().enumerate() {
-                let entry = entries.item(place, value);
-                let is_aki = entry.needed("type")?.text()? == "aki";
-                let values = entry.needed("values")?;
-                for value in values.texts()? {
-                    if is_aki {
-                        key_ids
-                            .push(base64url(&value).ok_or_else(|| values.wrong("a key identifier is not base64url"))?);
-                    }
-                }
+        check_shape(meta, &shape, &format!("{at}.meta"))?;
+        let mut authorities = query.get("trusted_authorities").map(|_| Vec::new());
+        for entry in items(query.get("trusted_authorities")).iter().filter(|entry| text(entry, "type") == "aki") {
+            for value in items(entry.get("values")) {
+                let key_id = value.as_str().and_then(base64url);
+                let key_id = key_id.ok_or_else(|| malformed("a key identifier is not base64url", at))?;
+                authorities.get_or_insert_default().push(key_id);
             }
-            authorities = Some(key_ids);
         }
         let (mut claims, mut claim_ids) = (Vec::<ClaimQuery>::new(), BTreeMap::new());
-        if let Some(asked) = node.member("claims")? {
-            for (place, value) in asked.items()?.iter().enumerate() {
-                let claim = asked.item(place, value);
-                if let Some(id) = claim.member("id")?
-                    && claim_ids.insert(id.id()?, place).is_some()
-                {
-                    return Err(id.wrong("two claims have the same `id`"));
-                }
-                let query = ClaimQuery::parse(&claim)?;
-                // 6.1: a query points to a claim once.
-                if claims.iter().any(|other| other.path == query.path) {
-                    return Err(claim.wrong("a claim is asked for twice"));
-                }
-                claims.push(query);
+        for (place, value) in items(query.get("claims")).iter().enumerate() {
+            let query = ClaimQuery::parse(value);
+            let is_known = value.get("id").is_some() && claim_ids.insert(text(value, "id").to_owned(), place).is_some();
+            // 6.1: a query points to a claim once.
+            if is_known || claims.iter().any(|other| other.path == query.path) {
+                return Err(malformed("two claims have the same `id` or `path`", &format!("{at}.claims[{place}]")));
             }
+            claims.push(query);
         }
-        let claim_sets = match node.member("claim_sets")? {
-            Some(sets) if claims.is_empty() || claim_ids.len() < claims.len() => {
-                return Err(sets.wrong("with `claim_sets` there are `claims`, each with an `id`"));
-            }
-            Some(sets) => sets.place_lists(&claim_ids)?,
+        let claim_sets = match query.get("claim_sets") {
             None if claims.is_empty() => Vec::new(),
             None => [(0..claims.len()).collect()].into(),
+            found => place_lists(found, &claim_ids).filter(|_| claim_ids.len() == claims.len()).ok_or_else(|| {
+                malformed("a claim has no `id`, or not one that is named", &format!("{at}.claim_sets"))
+            })?,
         };
         Ok(Self {
-            id,
-            multiple: node.flag("multiple", false)?,
-            holder_binding: node.flag("require_cryptographic_holder_binding", true)?,
-            vct_values,
+            id: text(query, "id").to_owned(),
+            multiple: flag(query, "multiple", false),
+            holder_binding: flag(query, "require_cryptographic_holder_binding", true),
+            vct_values: (format == SD_JWT_VC).then(|| strings(meta.get("vct_values"))).flatten(),
             authorities,
             claims,
             claim_sets,
@@ -295,29 +273,14 @@ pub(crate) fn missing(path: &ClaimPath) -> Error {
 }
 
 impl ClaimQuery {
-    fn parse(node: &Node<'_>) -> Result<Self, Error> {
-        let mut path = Vec::new();
-        let steps = node.needed("path")?;
-        for step in steps.items()? {
-            path.push(match step {
-                Value::String(key) => PathSegment::Key(key.clone()),
-                Value::Null => PathSegment::All,
-                index => {
-                    let index = index.as_u64().and_then(|index| index.try_into().ok());
-                    PathSegment::Index(index.ok_or_else(|| steps.wrong("a path has names, places and `null`"))?)
-                }
-            });
-        }
-        let mut values = Vec::new();
-        if let Some(allowed) = node.member("values")? {
-            for value in allowed.items()? {
-                if !(value.is_string() || value.is_boolean() || value.is_i64() || value.is_u64()) {
-                    return Err(allowed.wrong("a value is a string, an integer or a boolean"));
-                }
-                values.push(value.clone());
-            }
-        }
-        Ok(Self { path: ClaimPath::new(path), values })
+    /// Of what has the shape of one.
+    fn parse(query: &Value) -> Self {
+        let step = |step: &Value| match step {
+            Value::String(key) => PathSegment::Key(key.clone()),
+            index => index_of(index).map_or(PathSegment::All, PathSegment::Index),
+        };
+        let path = ClaimPath::new(items(query.get("path")).iter().map(step).collect());
+        Self { path, values: items(query.get("values")).to_vec() }
     }
 
     /// Type and value are the same as those of one that was asked for (section 6.3).
@@ -334,97 +297,117 @@ impl ClaimQuery {
     }
 }
 
-/// A value in the query, and where it stands.
-struct Node<'a> {
-    value: &'a Value,
-    step: Step<'a>,
+/// What a value in the query must look like. The shape is checked as a whole, before anything is read.
+enum Shape {
+    /// A string that is not empty.
+    Text,
+    /// Letters, digits, `_` and `-`.
+    Id,
+    Flag,
+    /// A step of a path.
+    Step,
+    /// What a claim may be compared with.
+    Scalar,
+    /// Not empty.
+    Array(&'static Self),
+    Object(&'static [Member]),
 }
 
-enum Step<'a> {
-    Root,
-    Member(&'a Node<'a>, &'a str),
-    Item(&'a Node<'a>, usize),
-}
+/// Name, whether it must be there, and what it is.
+type Member = (&'static str, bool, Shape);
 
-impl<'a> Node<'a> {
-    #[cold]
-    #[inline(never)]
-    fn wrong(&self, why: &'static str) -> Error {
-        malformed(why, &self.at())
-    }
+const QUERY: Shape =
+    Shape::Object(&[("credentials", true, Shape::Array(&CREDENTIAL)), ("credential_sets", false, Shape::Array(&SET))]);
 
-    /// A normalized path, but for the shorter form of names (RFC 9535).
-    fn at(&self) -> String {
-        match self.step {
-            Step::Root => "$".to_owned(),
-            Step::Member(parent, name) => format!("{}.{name}", parent.at()),
-            Step::Item(parent, place) => format!("{}[{place}]", parent.at()),
-        }
-    }
+const CREDENTIAL: Shape = Shape::Object(&[
+    ("id", true, Shape::Id),
+    ("format", true, Shape::Text),
+    ("multiple", false, Shape::Flag),
+    ("meta", true, Shape::Object(&[])),
+    ("trusted_authorities", false, Shape::Array(&AUTHORITY)),
+    ("require_cryptographic_holder_binding", false, Shape::Flag),
+    ("claims", false, Shape::Array(&CLAIM)),
+    ("claim_sets", false, IDS_LISTS),
+]);
 
-    fn member<'b>(&'b self, name: &'b str) -> Result<Option<Node<'b>>, Error> {
-        let members = self.value.as_object().ok_or_else(|| self.wrong("it is not an object"))?;
-        Ok(members.get(name).map(|value| Node { value, step: Step::Member(self, name) }))
-    }
+const AUTHORITY: Shape = Shape::Object(&[("type", true, Shape::Text), ("values", true, Shape::Array(&Shape::Text))]);
 
-    #[inline(never)]
-    fn needed<'b>(&'b self, name: &'b str) -> Result<Node<'b>, Error> {
-        let nothing = Node { value: &Value::Null, step: Step::Member(self, name) };
-        self.member(name)?.ok_or_else(|| nothing.wrong("a member is missing"))
-    }
+const SET: Shape = Shape::Object(&[("options", true, IDS_LISTS), ("required", false, Shape::Flag)]);
 
-    /// Those of a non-empty array.
-    fn items(&self) -> Result<&'a [Value], Error> {
-        let items = self.value.as_array().filter(|items| !items.is_empty());
-        items.map(Vec::as_slice).ok_or_else(|| self.wrong("it is not an array, or it is empty"))
-    }
+const CLAIM: Shape = Shape::Object(&[
+    ("id", false, Shape::Id),
+    ("path", true, Shape::Array(&Shape::Step)),
+    ("values", false, Shape::Array(&Shape::Scalar)),
+]);
 
-    fn item<'b>(&'b self, place: usize, value: &'b Value) -> Node<'b> {
-        Node { value, step: Step::Item(self, place) }
-    }
+const IDS_LISTS: Shape = Shape::Array(&Shape::Array(&Shape::Text));
 
-    fn text(&self) -> Result<&'a str, Error> {
-        let text = self.value.as_str().filter(|text| !text.is_empty());
-        text.ok_or_else(|| self.wrong("it is not a string, or it is empty"))
-    }
+/// Appendix B.3.5.
+const SD_JWT_META: Shape = Shape::Object(&[("vct_values", true, Shape::Array(&Shape::Text))]);
 
-    fn texts(&self) -> Result<Vec<String>, Error> {
-        let mut texts = Vec::new();
-        for (place, value) in self.items()?.iter().enumerate() {
-            texts.push(self.item(place, value).text()?.to_owned());
-        }
-        Ok(texts)
-    }
+/// Appendix B.2.3.
+const MDOC_META: Shape = Shape::Object(&[("doctype_value", true, Shape::Text)]);
 
-    fn id(&self) -> Result<String, Error> {
-        let text = self.text()?;
-        match text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-') {
-            true => Ok(text.to_owned()),
-            false => Err(self.wrong("an `id` has letters, digits, `_` and `-`")),
-        }
-    }
-
-    fn flag(&self, name: &str, default: bool) -> Result<bool, Error> {
-        match self.member(name)? {
-            None => Ok(default),
-            Some(node) => node.value.as_bool().ok_or_else(|| node.wrong("it is not true or false")),
-        }
-    }
-
-    /// For each of several non-empty arrays of ids, where those stand that it names.
-    fn place_lists(&self, by_id: &BTreeMap<String, usize>) -> Result<Vec<Vec<usize>>, Error> {
-        let mut lists = Vec::new();
-        for (place, value) in self.items()?.iter().enumerate() {
-            let list = self.item(place, value);
-            let mut places = Vec::new();
-            for (place, value) in list.items()?.iter().enumerate() {
-                let id = list.item(place, value);
-                places.push(*by_id.get(id.text()?).ok_or_else(|| id.wrong("nothing has this `id`"))?);
+fn check_shape(value: &Value, shape: &Shape, at: &str) -> Result<(), Error> {
+    let fits = match shape {
+        Shape::Text => value.as_str().is_some_and(|text| !text.is_empty()),
+        Shape::Id => value.as_str().is_some_and(is_id),
+        Shape::Flag => value.is_boolean(),
+        Shape::Step => value.is_string() || value.is_null() || index_of(value).is_some(),
+        Shape::Scalar => value.is_string() || value.is_boolean() || value.is_i64() || value.is_u64(),
+        Shape::Array(each) => {
+            for (place, item) in items(Some(value)).iter().enumerate() {
+                check_shape(item, each, &format!("{at}[{place}]"))?;
             }
-            lists.push(places);
+            !items(Some(value)).is_empty()
         }
-        Ok(lists)
+        Shape::Object(members) => {
+            for (name, is_needed, shape) in *members {
+                let at = format!("{at}.{name}");
+                match value.get(name) {
+                    Some(member) => check_shape(member, shape, &at)?,
+                    None if *is_needed && value.is_object() => return Err(malformed("a member is missing", &at)),
+                    None => {}
+                }
+            }
+            value.is_object()
+        }
+    };
+    if fits { Ok(()) } else { Err(malformed("a member is empty, or of the wrong type", at)) }
+}
+
+fn is_id(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+}
+
+fn index_of(step: &Value) -> Option<u32> {
+    step.as_u64()?.try_into().ok()
+}
+
+/// Nothing if it is no array.
+fn items(value: Option<&Value>) -> &[Value] {
+    value.and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+fn text<'a>(object: &'a Value, name: &str) -> &'a str {
+    object.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn flag(object: &Value, name: &str, default: bool) -> bool {
+    object.get(name).and_then(Value::as_bool).unwrap_or(default)
+}
+
+/// For each of several arrays of ids, where those stand that it names; none if an id is not known.
+fn place_lists(lists: Option<&Value>, by_id: &BTreeMap<String, usize>) -> Option<Vec<Vec<usize>>> {
+    let mut all = Vec::new();
+    for list in items(lists) {
+        let mut places = Vec::new();
+        for id in items(Some(list)) {
+            places.push(*by_id.get(id.as_str()?)?);
+        }
+        all.push(places);
     }
+    Some(all)
 }
 
 fn malformed(why: &'static str, at: &str) -> Error {
