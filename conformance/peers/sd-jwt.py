@@ -4,8 +4,8 @@ python sd-jwt.py make     stdin: nothing. stdout: { library, cases: [ case ], re
 python sd-jwt.py check    stdin:  { cases: [ { name, token, issuer_jwk, audience, nonce, claims } ] }
                           stdout: { library, results: [ { name, ok, error? } ] }, in the order of the cases
 
-Cases are those of sd-jwt-vc.mjs. The library looks at signatures, digests, the proof's `typ`, audience, nonce and sd_hash; it
-reads no clock. The exit code is 0 whenever the work was done, whatever came out of it.
+Cases are those of sd-jwt-vc.mjs. The library looks at signatures, digests, the proof's `typ`, audience, nonce and
+sd_hash; it reads no clock. The exit code is 0 whenever the work was done, whatever came out of it.
 """
 
 import json
@@ -175,7 +175,8 @@ def make():
         refuse(code, f"{claim} selectively disclosable", {SDObj(claim): value}, show={claim: True}, base=rest)
     refuse("disclosure.forbidden", "inside status", {"status": {SDObj("status_list"): {"idx": 1, "uri": ISS}}},
            show={"status": {"status_list": True}})
-    refuse("disclosure.collision", "disclosed claim that is there already", {**name, "given_name": "Eve"}, show=show_name)
+    refuse("disclosure.collision", "disclosed claim that is there already", {**name, "given_name": "Eve"},
+           show=show_name)
     refuse("disclosure.duplicate", "the same digest twice", name, show=show_name,
            spoil=lambda made: made.sd_jwt_payload["_sd"].append(made.sd_jwt_payload["_sd"][0]))
     refuse("disclosure.digest", "_sd is a text", spoil=payload(_sd="digest"))

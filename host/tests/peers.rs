@@ -1,5 +1,5 @@
 //! Tokens by libraries that nobody here wrote, and ours read by them: `conformance/peers`.
-#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::io::Write as _;
 use std::path::Path;
@@ -39,9 +39,9 @@ struct Checked {
 /// A library's program.
 #[derive(Clone, Copy)]
 enum Peer {
-    /// npm's @sd-jwt/sd-jwt-vc.
+    /// @sd-jwt/sd-jwt-vc, for JavaScript.
     SdJwtVc,
-    /// PyPI's sd-jwt.
+    /// sd-jwt, for Python.
     SdJwt,
 }
 
