@@ -178,10 +178,10 @@ there says how.
 
 ## What the figures mean
 
-Each vector is a token with one fault, or with none. A cell says how many a library gets right, of those that concern it.
-Of ALL vectors, JUDGED are about the rules of the standards that such a library is for: SD-JWT, SD-JWT VC, and what these
-build on. What only the band profile, OpenID4VP or a limit of this project asks is left out. What SD-JWT VC and Token
-Status List add does not count for libraries that claim SD-JWT alone.
+Each vector is a token with one fault, or with none. A cell says how many a library gets right, of those that concern
+it. Of ALL vectors, JUDGED are about the rules of the standards that such a library is for: SD-JWT, SD-JWT VC, and what
+these build on. What only the band profile, OpenID4VP or a limit of this project asks is left out. What SD-JWT VC and
+Token Status List add does not count for libraries that claim SD-JWT alone.
 
 - Libraries are set up as their documentation says, with every check on that they offer: nonce and, where it is taken,
   audience, the vector's time and clock tolerance. Nothing was added to them. Their caller finds the issuer's key by
@@ -189,10 +189,11 @@ Status List add does not count for libraries that claim SD-JWT alone.
 - What a library leaves to its caller counts as not checked. `@sd-jwt/sd-jwt-vc`, for one, hands out the proof, whose
   audience and age a caller can check; all of them hand out the claims, of which a caller can check `vct` or a validity.
   Callers who know that, and do so, are safer than these figures say.
-- A refusal counts as right whatever its reason, so a library that stumbles over a token for another cause gets it right.
-- The vectors are this project's reading of the standards; each names its section. In places the reading is stricter than
-  a verifier has to be: signatures are ES256 alone, digests SHA-256, and `vc+sd-jwt` is not `dc+sd-jwt`.
-- Numbers of vectors say nothing about how much a fault matters. Some open a way in, such as a proof that is a year old or
-  was made for somebody else; many only show that an issuer's or wallet's mistake goes unnoticed.
+- A refusal counts as right whatever its reason, so a library that stumbles over a token for another cause gets it
+  right.
+- The vectors are this project's reading of the standards; each names its section. In places the reading is stricter
+  than a verifier has to be: signatures are ES256 alone, digests SHA-256, and `vc+sd-jwt` is not `dc+sd-jwt`.
+- Numbers of vectors say nothing about how much a fault matters. Some open a way in, such as a proof that is a year old
+  or was made for somebody else; many only show that an issuer's or wallet's mistake goes unnoticed.
 - The verifier of this project gets all of them right, as it must: the vectors were written with it.
 ";

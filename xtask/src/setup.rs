@@ -76,13 +76,15 @@ fn npm_packages(project: &Project, folder: &str) -> Result<()> {
 /// are there.
 fn python_packages(project: &Project) -> Result<()> {
     let requirements_path = project.root.join("conformance/peers/requirements.txt");
-    let requirements = fs::read(&requirements_path).context("conformance/peers/requirements.txt")?;
+    let requirements = fs::read_to_string(&requirements_path).context("conformance/peers/requirements.txt")?;
+    require("python3", "apt-get install python3 python3-venv")?;
+    // Packages are for one version of Python.
+    let wanted = output(Command::new("python3").arg("--version"))? + &requirements;
     let folder = project.target.join("python");
     let stamp = folder.join("installed-requirements.txt");
-    if fs::read(&stamp).is_ok_and(|installed| installed == requirements) {
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
         return Ok(());
     }
-    require("python3", "apt-get install python3 python3-venv")?;
     if output(Command::new("python3").args(["-c", "import ensurepip, venv"])).is_err() {
         bail!("Python's `venv` is missing: apt-get install python3-venv");
     }
@@ -91,7 +93,7 @@ fn python_packages(project: &Project) -> Result<()> {
         let mut pip = Command::new(folder.join("bin/python"));
         pip.args(["-m", "pip", "--disable-pip-version-check", "install", "--quiet"]);
         run(pip.args(["--no-deps", "--only-binary=:all:", "--require-hashes", "-r"]).arg(&requirements_path))?;
-        Ok(fs::write(stamp, &requirements)?)
+        Ok(fs::write(stamp, wanted)?)
     })
 }
 
