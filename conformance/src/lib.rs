@@ -6,6 +6,8 @@
 #![expect(clippy::indexing_slicing, reason = "it changes JSON that it made itself")]
 
 mod draft;
+pub mod peers;
+pub mod suite;
 mod vectors;
 
 use std::collections::BTreeMap;

@@ -51,6 +51,8 @@ enum Task {
     },
     /// Measure, and print the tables of docs/benchmarks.md.
     Bench,
+    /// Run the conformance vectors through other people's libraries, and write docs/peers.md.
+    Peers,
 }
 
 fn main() -> Result<()> {
@@ -72,6 +74,10 @@ fn main() -> Result<()> {
             build::everything(&project)?;
             // The whole set, as everywhere: for one package alone features differ, and wasmtime would be compiled again.
             run(project.cargo("bench").args(["--bench", "verify"]))
+        }
+        Task::Peers => {
+            setup::everything(&project)?;
+            run(project.cargo("run").args(["--release", "--package", "bandpass-conformance", "--", "peers"]))
         }
     }
 }
