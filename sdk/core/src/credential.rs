@@ -11,7 +11,7 @@ use crate::error::{Code, Error};
 use crate::jwk::{JwkError, PublicKey};
 use crate::limits::MAX_INTEGER;
 use crate::sd_jwt::{Presentation, disclose};
-use crate::trust::{SD_JWT_VC, Trust};
+use crate::trust::{Purpose, SD_JWT_VC, Trust};
 use crate::verify::Challenge;
 
 /// `vct` of a band credential.
@@ -21,7 +21,8 @@ pub(crate) const BAND_VCT: &str = "urn:bandpass:band:1";
 #[derive(Clone, Debug)]
 pub(crate) struct Credential {
     pub(crate) issuer: String,
-    pub(crate) vct: Option<String>,
+    /// The types that count: first `vct`, unless only others are trusted; then those of `aka_vcts` that are.
+    pub(crate) types: Vec<String>,
     pub(crate) claims: Map<String, Value>,
     pub(crate) expires: Option<u64>,
     pub(crate) band: Option<Band>,
@@ -48,15 +49,15 @@ impl Credential {
         }
         // 7.1, step 2b: the signing key belongs to the issuer.
         let untrusted = |why| Error::new(Code::IssuerUntrusted, why).claim("iss");
-        let iss = jwt.payload.get("iss").and_then(Value::as_str);
-        let iss = iss.ok_or_else(|| untrusted("the credential names no issuer"))?.to_owned();
-        let issuer = trust.issuer(&iss).ok_or_else(|| untrusted("the issuer is not in the trust list").actual(&iss))?;
-        let kid = jwt.header_text("kid");
-        let mut keys = issuer.keys(kid).peekable();
-        if keys.peek().is_none() {
-            let error = Error::new(Code::IssuerUntrusted, "the issuer has no such key in the trust list");
-            return Err(error.claim("kid").actual(kid.unwrap_or_default()));
-        }
+        let signer = jwt.signer();
+        let issuer = match jwt.payload.get("iss").map(Value::as_str) {
+            Some(Some(iss)) => {
+                trust.issuer(iss).ok_or_else(|| untrusted("the issuer is not in the trust list").actual(iss))?
+            }
+            Some(None) => return Err(untrusted("the issuer's name is not a string")),
+            None => trust.issuer_of(&signer).ok_or_else(|| untrusted("nothing tells which trusted issuer it is"))?,
+        };
+        let keys = issuer.keys(&signer, challenge.now(), Purpose::Credential)?;
         // SD-JWT VC 2.2.1 and RFC 8725, section 3.11: explicit typing.
         let typ = jwt.header_text("typ").unwrap_or_default().to_owned();
         if !issuer.allows_typ(&typ) {
@@ -64,16 +65,18 @@ impl Credential {
             return Err(error.claim("typ").expected(&issuer.typ().join(", ")).actual(&typ));
         }
         // 7.1, step 2c: the signature.
-        if !keys.any(|key| jwt.verified_by(key)) {
+        if !keys.iter().any(|key| jwt.verified_by(key)) {
             return Err(Error::new(Code::IssuerSignature, "the issuer's signature does not verify"));
         }
         // 7.1, steps 2d and 3: disclosures.
         let claims = disclose(jwt.payload.clone(), &presentation.disclosures)?;
         // 7.1, step 6, and SD-JWT VC 2.2.2: registered claims.
         let vct = text(&claims, "vct")?;
+        let aka_vcts = aka_vcts(&claims, vct.as_deref())?;
+        let types = issuer.types(vct.as_deref(), &aka_vcts);
         match &vct {
             None if typ == SD_JWT_VC => return Err(claim_error("vct", "a credential has a type")),
-            Some(vct) if !issuer.allows_vct(vct) => {
+            Some(vct) if types.is_empty() => {
                 let error = Error::new(Code::CredentialType, "the issuer is not trusted for this type of credential");
                 return Err(error.claim("vct").actual(vct));
             }
@@ -86,8 +89,8 @@ impl Credential {
             }
         }
         let expires = check_validity(&claims, challenge)?;
-        let band = if vct.as_deref() == Some(BAND_VCT) { Some(Band::check(&claims)?) } else { None };
-        Ok(Self { issuer: iss, vct, claims, expires, band })
+        let band = if types.iter().any(|vct| vct == BAND_VCT) { Some(Band::check(&claims)?) } else { None };
+        Ok(Self { issuer: issuer.name().to_owned(), types, claims, expires, band })
     }
 
     /// The holder's key (RFC 7800, section 3.2).
@@ -104,6 +107,9 @@ impl Credential {
 impl Band {
     /// Band profile, section Credential.
     fn check(claims: &Map<String, Value>) -> Result<Self, Error> {
+        if !claims.contains_key("iss") {
+            return Err(claim_error("iss", "a band credential names its issuer"));
+        }
         for needed in ["iat", "exp"] {
             integer(claims.get(needed))
                 .ok_or_else(|| claim_error(needed, "a band credential has a whole number here"))?;
@@ -166,6 +172,16 @@ fn text(claims: &Map<String, Value>, name: &str) -> Result<Option<String>, Error
         Some(Value::String(text)) if !text.is_empty() => Ok(Some(text.clone())),
         Some(_) => Err(claim_error(name, "the claim is not a string, or it is empty")),
     }
+}
+
+/// Further types of the credential (SD-JWT VC, section 2.2.2.2).
+fn aka_vcts(claims: &Map<String, Value>, vct: Option<&str>) -> Result<Vec<String>, Error> {
+    let Some(found) = claims.get("aka_vcts") else { return Ok(Vec::new()) };
+    let well_formed =
+        |all: &Vec<String>| !all.is_empty() && all.iter().all(|aka| !aka.is_empty() && Some(&**aka) != vct);
+    strings(Some(found))
+        .filter(well_formed)
+        .ok_or_else(|| claim_error("aka_vcts", "the claim does not list further types, and nothing else"))
 }
 
 /// A whole number below 2^53.

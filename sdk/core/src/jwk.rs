@@ -4,8 +4,11 @@ use alloc::format;
 use alloc::string::String;
 use core::fmt;
 
+use base64ct::{Base64UrlUnpadded, Encoding as _};
 use p256::ecdsa::signature::Verifier as _;
 use p256::ecdsa::{Signature, VerifyingKey};
+use p256::elliptic_curve::point::AffineCoordinates as _;
+use p256::{AffinePoint, FieldBytes};
 use serde_json::{Map, Value};
 
 use crate::encoding::{base64url, digest};
@@ -52,12 +55,19 @@ impl PublicKey {
                 .ok_or(JwkError::Malformed("a coordinate is not base64url of 32 bytes"))
         };
         let (x, y) = (coordinate("x")?, coordinate("y")?);
-        let key = VerifyingKey::from_sec1_bytes(&[&[4], x.as_slice(), &y].concat())
-            .map_err(|_| JwkError::Malformed("its point is not on the curve"))?;
-        let (x, y) = (text("x").unwrap_or_default(), text("y").unwrap_or_default());
+        Self::from_point(&[&[4], x.as_slice(), &y].concat()).ok_or(JwkError::Malformed("its point is not on the curve"))
+    }
+
+    /// The key at an uncompressed point (SEC 1, section 2.3.3), if it is on the curve.
+    pub(crate) fn from_point(point: &[u8]) -> Option<Self> {
+        let (x, y) = point.strip_prefix(&[4]).filter(|point| point.len() == 64)?.split_at_checked(32)?;
+        let coordinate = |bytes: &[u8]| Some(FieldBytes::from(*bytes.first_chunk::<32>()?));
+        let point = AffinePoint::from_coordinates(&coordinate(x)?, &coordinate(y)?).into_option()?;
+        let key = VerifyingKey::from_affine(point).ok()?;
+        let (x, y) = (Base64UrlUnpadded::encode_string(x), Base64UrlUnpadded::encode_string(y));
         // RFC 7638, section 3.2: the required members in lexicographic order.
         let thumbprint = digest(format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#).as_bytes());
-        Ok(Self { key, thumbprint })
+        Some(Self { key, thumbprint })
     }
 
     /// RFC 7638 thumbprint with SHA-256.
@@ -68,6 +78,11 @@ impl PublicKey {
     /// Verifies an ES256 signature: r and s, 32 bytes each (RFC 7518, section 3.4).
     pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         Signature::from_slice(signature).is_ok_and(|signature| self.key.verify(message, &signature).is_ok())
+    }
+
+    /// Verifies an ECDSA signature over SHA-256 in the form that certificates have (RFC 5480, appendix A).
+    pub(crate) fn verifies_der(&self, message: &[u8], signature: &[u8]) -> bool {
+        Signature::from_der(signature).is_ok_and(|signature| self.key.verify(message, &signature).is_ok())
     }
 }
 

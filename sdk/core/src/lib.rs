@@ -34,6 +34,7 @@ mod sd_jwt;
 mod transaction;
 mod trust;
 mod verify;
+mod x509;
 
 pub use approval::Approval;
 pub use claims::{ClaimPath, PathSegment};

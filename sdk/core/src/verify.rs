@@ -351,7 +351,7 @@ impl Checked {
         }
         Ok(Verified {
             issuer: self.credential.issuer.clone(),
-            credential_type: self.credential.vct.clone(),
+            credential_type: self.credential.types.first().cloned(),
             claims: self.credential.claims.clone(),
             expires: self.credential.expires,
             key_thumbprint: self.proof.as_ref().map(|proof| proof.thumbprint.clone()),
@@ -406,13 +406,14 @@ pub struct Verified {
 }
 
 impl Verified {
-    /// `iss` of the credential.
+    /// `iss` of the credential, or what stands for it in the trust list where its certificate names the issuer.
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
 
-    /// `vct` of the credential; `None` for a plain SD-JWT without one.
+    /// `vct` of the credential; `None` for a plain SD-JWT without one. If the issuer is not trusted for it but for one of
+    /// the credential's `aka_vcts`, that one.
     #[must_use]
     pub fn credential_type(&self) -> Option<&str> {
         self.credential_type.as_deref()
