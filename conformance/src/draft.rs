@@ -1,7 +1,9 @@
 //! A good token in the making, for vectors to spoil.
 
-use anyhow::{Context as _, Result};
-use bandpass_roles::{BAND_VCT, Key, random_id, sd_jwt, sha256_base64url, transaction_data};
+use anyhow::{Context as _, Result, ensure};
+use bandpass_roles::status_list::{encoded, sign1};
+use bandpass_roles::{BAND_VCT, Key, StatusList, base64url, random_id, sd_jwt, sha256_base64url, transaction_data};
+use base64ct::{Base64UrlUnpadded, Encoding as _};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use serde_json::{Map, Value, json};
@@ -18,6 +20,22 @@ pub(crate) const AUDIENCE: &str = "x509_san_dns:shop.example";
 type PayloadEdit = Box<dyn FnOnce(&mut Value, &mut Vec<String>)>;
 /// Changes what goes over the wire.
 type TokenEdit = Box<dyn FnOnce(String) -> String>;
+
+/// A status list token in the making.
+#[derive(Clone)]
+pub(crate) struct StatusDraft {
+    pub(crate) key: Key,
+    /// Header of a JWT. A CWT has its `alg`, `typ` and `kid`.
+    pub(crate) header: Value,
+    /// Claims, without `status_list` unless it is there.
+    pub(crate) claims: Value,
+    pub(crate) bits: u8,
+    pub(crate) entries: usize,
+    /// Statuses other than 0, by index.
+    pub(crate) statuses: Vec<(usize, u8)>,
+    pub(crate) cwt: bool,
+    pub(crate) edit_token: Option<fn(Vec<u8>) -> Vec<u8>>,
+}
 
 /// Everything that a token is made of. As it is, it makes a good one.
 pub(crate) struct Draft {
@@ -39,6 +57,7 @@ pub(crate) struct Draft {
     /// The approval's header and payload; completed from the proof unless members are there.
     pub(crate) approval: Option<(Value, Value)>,
     pub(crate) edit_token: Option<TokenEdit>,
+    pub(crate) status_lists: Vec<StatusDraft>,
     pub(crate) expected: Expected,
 }
 
@@ -63,7 +82,7 @@ impl Draft {
             "exp": today + 13 * DAY,
             "vct": BAND_VCT,
             "cnf": {"jwk": holder_key.jwk()},
-            "status": {"status_list": {"idx": 412, "uri": format!("{ISSUER}/status/1")}},
+            "status": {"status_list": {"idx": STATUS_INDEX, "uri": STATUS_URI}},
             "pairing": {"jkt": phone_key.thumbprint(), "epoch": 3},
             "band_measures": ["wear", "unlock", "confirm"],
             "sub": "account-1",
@@ -101,12 +120,14 @@ impl Draft {
             })),
             approval: None,
             edit_token: None,
+            status_lists: vec![StatusDraft::new(&issuer_key)],
             expected: Expected {
                 audience: vec![AUDIENCE.into()],
                 nonce,
                 now: NOW,
                 max_age: 300,
                 clock_tolerance: 60,
+                status_max_age: 900,
                 transaction_data: Vec::new(),
                 query_id: String::new(),
                 requirements: Requirements::default(),
@@ -133,6 +154,16 @@ impl Draft {
         self.approval.get_or_insert_with(|| (json!({}), json!({"amr": ["face"], "iat": NOW - 8})))
     }
 
+    /// The only status list.
+    pub(crate) fn status(&mut self) -> &mut StatusDraft {
+        self.status_lists.truncate(1);
+        if self.status_lists.is_empty() {
+            self.status_lists.push(StatusDraft::new(&self.issuer_key));
+        }
+        let [only] = self.status_lists.as_mut_slice() else { unreachable!("there is one") };
+        only
+    }
+
     /// Adds a payment to what is asked for, and the phone's approval.
     pub(crate) fn pay(&mut self, amount: &str) {
         self.expected.transaction_data.push(payment(amount));
@@ -144,6 +175,7 @@ impl Draft {
         for name in ["pairing", "band_measures", "status"] {
             self.claims.remove(name);
         }
+        self.status_lists.clear();
         self.claims.insert("vct".into(), "urn:example:member".into());
         if let Some(proof) = self.proof().as_object_mut() {
             proof.remove("band");
@@ -223,10 +255,124 @@ impl Draft {
             name: name.into(),
             section: section.into(),
             trust: self.trust.clone(),
+            status_lists: self.status_lists.iter().map(StatusDraft::token).collect::<Result<_>>()?,
             vp_token: self.token()?,
             expected: self.expected,
             result,
         })
+    }
+}
+
+/// `uri` of the status list.
+pub(crate) const STATUS_URI: &str = "https://wallet.example/status/1";
+/// Place in it.
+pub(crate) const STATUS_INDEX: usize = 412;
+
+impl StatusDraft {
+    /// By the issuer, and everybody is valid.
+    pub(crate) fn new(issuer_key: &Key) -> Self {
+        Self {
+            key: issuer_key.clone(),
+            header: json!({"alg": "ES256", "typ": "statuslist+jwt", "kid": "1"}),
+            claims: json!({"sub": STATUS_URI, "iat": NOW - 120, "exp": NOW + 600, "ttl": 300}),
+            bits: 2,
+            entries: 1_024,
+            statuses: Vec::new(),
+            cwt: false,
+            edit_token: None,
+        }
+    }
+
+    /// The same as CWT.
+    pub(crate) fn as_cwt(&mut self) -> &mut Self {
+        self.cwt = true;
+        self.header["typ"] = "application/statuslist+cwt".into();
+        self
+    }
+
+    fn token(&self) -> Result<String> {
+        let mut list = StatusList::new(self.bits, self.entries).context("bits")?;
+        for (index, status) in &self.statuses {
+            ensure!(list.set(*index, *status), "no place for a status");
+        }
+        let mut claims = self.claims.clone();
+        complete(&mut claims, &json!({"status_list": list.to_json()}));
+        let mut header = self.header.clone();
+        remove_nulls(&mut header);
+        let mut token = match self.cwt {
+            false => self.key.sign(&header, &claims).into_bytes(),
+            true => self.cwt(&header, &claims),
+        };
+        if let Some(edit) = self.edit_token {
+            token = edit(token);
+        }
+        Ok(match self.cwt {
+            false => String::from_utf8(token)?,
+            true => base64url(&token),
+        })
+    }
+
+    /// Claims and header parameters by their numbers (RFC 8392, RFC 9052, RFC 9596); others by their names.
+    fn cwt(&self, header: &Value, claims: &Value) -> Vec<u8> {
+        let label = |name: &str| match name {
+            "iss" | "alg" => Some(1),
+            "sub" | "crit" => Some(2),
+            "exp" | "kid" => Some(4),
+            "nbf" => Some(5),
+            "iat" => Some(6),
+            "typ" => Some(16),
+            "ttl" => Some(65_534),
+            "status_list" => Some(65_533),
+            _ => None,
+        };
+        let map = |value: &Value| {
+            let members = value.as_object().into_iter().flatten();
+            let mut cbor = encoded(|cbor| cbor.map(members.clone().count().try_into().unwrap_or(0)).map(drop));
+            for (name, value) in members {
+                cbor.extend(match label(name) {
+                    Some(number) => encoded(|cbor| cbor.i64(number).map(drop)),
+                    None => encoded(|cbor| cbor.str(name).map(drop)),
+                });
+                cbor.extend(match (name.as_str(), value) {
+                    ("alg", Value::String(name)) if name == "ES256" => encoded(|cbor| cbor.i64(-7).map(drop)),
+                    ("kid", Value::String(kid)) => encoded(|cbor| cbor.bytes(kid.as_bytes()).map(drop)),
+                    (_, value) => to_cbor(value),
+                });
+            }
+            cbor
+        };
+        sign1(&self.key, &map(header), &map(&json!({})), &map(claims))
+    }
+}
+
+/// The same in CBOR; of an object `lst` becomes the bytes that it is base64url of.
+fn to_cbor(value: &Value) -> Vec<u8> {
+    match value {
+        Value::String(text) => encoded(|cbor| cbor.str(text).map(drop)),
+        Value::Number(number) => match number.as_i64() {
+            Some(number) => encoded(|cbor| cbor.i64(number).map(drop)),
+            None => encoded(|cbor| cbor.f64(number.as_f64().unwrap_or_default()).map(drop)),
+        },
+        Value::Bool(value) => encoded(|cbor| cbor.bool(*value).map(drop)),
+        Value::Array(items) => {
+            let mut cbor = encoded(|cbor| cbor.array(items.len().try_into().unwrap_or(0)).map(drop));
+            cbor.extend(items.iter().flat_map(to_cbor));
+            cbor
+        }
+        Value::Object(members) => {
+            let mut cbor = encoded(|cbor| cbor.map(members.len().try_into().unwrap_or(0)).map(drop));
+            for (name, member) in members {
+                cbor.extend(encoded(|cbor| cbor.str(name).map(drop)));
+                let bytes =
+                    member.as_str().filter(|_| name == "lst").and_then(|lst| Base64UrlUnpadded::decode_vec(lst).ok());
+                cbor.extend(match bytes {
+                    Some(bytes) => encoded(|cbor| cbor.bytes(&bytes).map(drop)),
+                    None => to_cbor(member),
+                });
+            }
+            cbor
+        }
+        Value::Null => encoded(|cbor| cbor.null().map(drop)),
     }
 }
 

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, ensure};
+use base64ct::{Base64UrlUnpadded, Encoding as _};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -34,12 +35,30 @@ pub struct Vector {
     pub section: String,
     /// Trust list.
     pub trust: Value,
+    /// Status list tokens that the verifier takes in before it judges, at the time at which it judges: a compact JWT, or
+    /// base64url of a CWT. The first that is refused is the verdict.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub status_lists: Vec<String>,
     /// What the wallet sent: a bare presentation, or a JSON object.
     pub vp_token: String,
     /// What it is judged by.
     pub expected: Expected,
     /// The verdict.
     pub result: Verdict,
+}
+
+impl Vector {
+    /// The status list tokens as bytes.
+    ///
+    /// # Errors
+    /// If one is neither a compact JWT nor base64url.
+    pub fn status_list_tokens(&self) -> anyhow::Result<Vec<Vec<u8>>> {
+        let bytes = |token: &String| match token.contains('.') {
+            true => Ok(token.clone().into_bytes()),
+            false => Base64UrlUnpadded::decode_vec(token).context("a status list is neither JWT nor base64url"),
+        };
+        self.status_lists.iter().map(bytes).collect()
+    }
 }
 
 /// What a token is judged by.
@@ -56,6 +75,8 @@ pub struct Expected {
     pub max_age: u32,
     /// Clock tolerance in seconds.
     pub clock_tolerance: u32,
+    /// Greatest age of a status list in seconds.
+    pub status_max_age: u32,
     /// Transaction data as sent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub transaction_data: Vec<String>,
@@ -74,6 +95,9 @@ pub struct Requirements {
     /// Key binding.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub holder: Option<Demand>,
+    /// The credential's status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<Demand>,
     /// The phone's approval.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approval: Option<Demand>,

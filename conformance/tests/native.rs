@@ -33,14 +33,19 @@ fn path(path: &[Value]) -> ClaimPath {
 
 fn verify(vector: &Vector) -> Result<Verified, Error> {
     let expected = &vector.expected;
-    let verifier = Verifier::new(Trust::from_json(vector.trust.to_string().as_bytes())?);
+    let mut verifier = Verifier::new(Trust::from_json(vector.trust.to_string().as_bytes())?);
+    for token in vector.status_list_tokens().expect("status lists") {
+        verifier.update_status(&token, expected.now)?;
+    }
     let challenge = Challenge::new(expected.audience.clone(), expected.nonce.clone(), expected.now)?
         .max_age(expected.max_age)
         .clock_tolerance(expected.clock_tolerance)
+        .max_status_age(expected.status_max_age)
         .transaction_data(&expected.transaction_data)?;
     let asked = &expected.requirements;
     let requirements = Requirements {
         holder: demand(asked.holder),
+        status: demand(asked.status),
         approval: demand(asked.approval),
         methods: asked.methods.clone(),
         worn: demand(asked.worn),

@@ -41,6 +41,7 @@ pub(super) fn add(vectors: &mut Vectors) -> Result<()> {
     vectors.refuse("issuer.untrusted", "another-kid", "RFC 7515, 4.1.4", |draft| draft.header["kid"] = "2".into())?;
     vectors.refuse("issuer.untrusted", "empty-trust-list", "RFC 9901, 7.1 (2b)", |draft| {
         draft.trust = json!({"issuers": []});
+        draft.status_lists.clear();
     })?;
     for typ in ["vc+sd-jwt", "JWT", "DC+SD-JWT", "application/dc+sd-jwt", "kb+jwt", ""] {
         vectors.refuse("issuer.type", &format!("typ-{typ}"), "SD-JWT VC, 2.2.1", |draft| {

@@ -7,6 +7,7 @@ mod disclosure;
 mod evidence;
 mod holder;
 mod issuer;
+mod status;
 mod token;
 mod transaction;
 
@@ -20,7 +21,7 @@ use crate::{File, Vector};
 type Add = fn(&mut Vectors) -> Result<()>;
 
 pub(crate) fn all() -> Result<BTreeMap<&'static str, File>> {
-    let stages: [(&'static str, Add); 9] = [
+    let stages: [(&'static str, Add); 10] = [
         ("accept", accept::add),
         ("token", token::add),
         ("issuer", issuer::add),
@@ -28,6 +29,7 @@ pub(crate) fn all() -> Result<BTreeMap<&'static str, File>> {
         ("credential", credential::add),
         ("holder", holder::add),
         ("transaction", transaction::add),
+        ("status", status::add),
         ("approval", approval::add),
         ("evidence", evidence::add),
     ];

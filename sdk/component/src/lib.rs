@@ -13,12 +13,13 @@ mod bindings {
 
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
+use core::cell::RefCell;
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use bandpass_core as core_sdk;
 use bindings::exports::bandpass::sdk::setup::Verifier;
-use bindings::exports::bandpass::sdk::setup::{Challenge, Guest as Setup, GuestVerifier};
+use bindings::exports::bandpass::sdk::setup::{Challenge, Guest as Setup, GuestVerifier, StatusListInfo};
 use bindings::exports::bandpass::sdk::verification::{
     Approval, ClaimPath, CounterState, Demand, Evidence, Failure, Guest as Verification, GuestSubmission,
     GuestVerified, Money, PathSegment, Payee, Payment, Requirements, StatusState, Submission, SubmissionBorrow,
@@ -49,7 +50,7 @@ impl Setup for Component {
     }
 }
 
-struct HeldVerifier(core_sdk::Verifier);
+struct HeldVerifier(RefCell<core_sdk::Verifier>);
 
 struct HeldSubmission {
     /// Never given twice in an instance.
@@ -67,12 +68,18 @@ static SUBMISSIONS: AtomicU64 = AtomicU64::new(0);
 impl GuestVerifier for HeldVerifier {
     fn open(trust: Vec<u8>) -> Result<Verifier, Failure> {
         let trust = core_sdk::Trust::from_json(&trust).map_err(failure)?;
-        Ok(Verifier::new(Self(core_sdk::Verifier::new(trust))))
+        Ok(Verifier::new(Self(RefCell::new(core_sdk::Verifier::new(trust)))))
+    }
+
+    fn update_status(&self, status_list_token: Vec<u8>, now: u64) -> Result<StatusListInfo, Failure> {
+        let info = self.0.borrow_mut().update_status(&status_list_token, now).map_err(failure)?;
+        let core_sdk::StatusListInfo { uri, issued_at, expires, ttl } = info;
+        Ok(StatusListInfo { uri, issued_at, expires, ttl })
     }
 
     fn submit(&self, vp_token: Vec<u8>, challenge: Challenge) -> Submission {
         let number = SUBMISSIONS.fetch_add(1, Ordering::Relaxed);
-        let checked = core_challenge(challenge).map(|challenge| self.0.submit(&vp_token, challenge));
+        let checked = core_challenge(challenge).map(|challenge| self.0.borrow().submit(&vp_token, challenge));
         Submission::new(HeldSubmission { number, checked })
     }
 }
@@ -123,7 +130,11 @@ impl GuestVerified for HeldVerified {
     }
 
     fn status(&self) -> StatusState {
-        StatusState::NotChecked
+        match self.verified.status() {
+            core_sdk::Status::NotReferenced => StatusState::NotReferenced,
+            core_sdk::Status::NotChecked => StatusState::NotChecked,
+            core_sdk::Status::Valid => StatusState::Valid,
+        }
     }
 }
 
@@ -131,12 +142,14 @@ fn core_challenge(challenge: Challenge) -> Result<core_sdk::Challenge, core_sdk:
     core_sdk::Challenge::new(challenge.audience, challenge.nonce, challenge.now)?
         .max_age(challenge.max_age)
         .clock_tolerance(challenge.clock_tolerance)
+        .max_status_age(challenge.status_max_age)
         .transaction_data(&challenge.transaction_data)
 }
 
 fn core_requirements(requirements: Requirements) -> core_sdk::Requirements {
     core_sdk::Requirements {
         holder: core_demand(requirements.holder),
+        status: core_demand(requirements.status),
         approval: core_demand(requirements.approval),
         methods: requirements.methods,
         worn: core_demand(requirements.worn),

@@ -11,6 +11,7 @@ use crate::error::{Code, Error};
 use crate::jwk::{JwkError, PublicKey};
 use crate::limits::MAX_INTEGER;
 use crate::sd_jwt::{Presentation, disclose};
+use crate::status::Reference;
 use crate::trust::{Purpose, SD_JWT_VC, Trust};
 use crate::verify::Challenge;
 
@@ -21,6 +22,9 @@ pub(crate) const BAND_VCT: &str = "urn:bandpass:band:1";
 #[derive(Clone, Debug)]
 pub(crate) struct Credential {
     pub(crate) issuer: String,
+    /// Its place in the trust list.
+    pub(crate) issuer_place: usize,
+    pub(crate) status: Option<Reference>,
     /// The types that count: first `vct`, unless only others are trusted; then those of `aka_vcts` that are.
     pub(crate) types: Vec<String>,
     pub(crate) claims: Map<String, Value>,
@@ -50,7 +54,7 @@ impl Credential {
         // 7.1, step 2b: the signing key belongs to the issuer.
         let untrusted = |why| Error::new(Code::IssuerUntrusted, why).claim("iss");
         let signer = jwt.signer();
-        let issuer = match jwt.payload.get("iss").map(Value::as_str) {
+        let (issuer_place, issuer) = match jwt.payload.get("iss").map(Value::as_str) {
             Some(Some(iss)) => {
                 trust.issuer(iss).ok_or_else(|| untrusted("the issuer is not in the trust list").actual(iss))?
             }
@@ -88,9 +92,10 @@ impl Credential {
                 return Err(claim_error(structured, "the claim is not an object"));
             }
         }
+        let status = check_status_reference(&claims)?;
         let expires = check_validity(&claims, challenge)?;
         let band = if types.iter().any(|vct| vct == BAND_VCT) { Some(Band::check(&claims)?) } else { None };
-        Ok(Self { issuer: issuer.name().to_owned(), types, claims, expires, band })
+        Ok(Self { issuer: issuer.name().to_owned(), issuer_place, status, types, claims, expires, band })
     }
 
     /// The holder's key (RFC 7800, section 3.2).
@@ -121,13 +126,24 @@ impl Band {
             .ok_or_else(|| claim_error("pairing.jkt", "a band credential names the paired phone's key"))?;
         let epoch = integer(pairing("epoch"))
             .ok_or_else(|| claim_error("pairing.epoch", "a band credential names the epoch of its pairing"))?;
-        let status = |member| claims.get("status").and_then(|status| status.get("status_list")?.get(member));
-        if integer(status("idx")).is_none() || status("uri").and_then(Value::as_str).is_none_or(str::is_empty) {
+        if claims.get("status").and_then(|status| status.get("status_list")).is_none() {
             return Err(claim_error("status.status_list", "a band credential names its place in a status list"));
         }
         let measures = strings(claims.get("band_measures"))
             .ok_or_else(|| claim_error("band_measures", "a band credential lists what the band senses"))?;
         Ok(Self { phone_thumbprint: phone_thumbprint.to_owned(), epoch, measures })
+    }
+}
+
+/// Token Status List, section 6.2. Other status mechanisms are passed over.
+fn check_status_reference(claims: &Map<String, Value>) -> Result<Option<Reference>, Error> {
+    let Some(found) = claims.get("status").and_then(|status| status.get("status_list")) else {
+        return Ok(None);
+    };
+    let uri = found.get("uri").and_then(Value::as_str).filter(|uri| !uri.is_empty());
+    match (integer(found.get("idx")), uri) {
+        (Some(index), Some(uri)) => Ok(Some(Reference { uri: uri.to_owned(), index })),
+        _ => Err(claim_error("status.status_list", "the claim has no `idx` and `uri`")),
     }
 }
 

@@ -136,6 +136,36 @@ codes! {
     TransactionMissing = "transaction.missing",
     /// The proof carries a transaction that was not sent, or carries it where it does not count.
     TransactionUnexpected = "transaction.unexpected",
+    /// The status list token is neither a JWT nor a CWT with the claims that it must have, or its list is not ZLIB.
+    StatusMalformed = "status.malformed",
+    /// The status list token, the list in it, or all lists together pass a limit on bytes.
+    StatusTooLarge = "status.too-large",
+    /// The status list is not signed with ES256.
+    StatusAlgorithm = "status.algorithm",
+    /// The status list token is of another media type.
+    StatusType = "status.type",
+    /// No trusted issuer publishes status lists there, or with that key.
+    StatusUntrusted = "status.untrusted",
+    /// The status list's signature does not verify.
+    StatusSignature = "status.signature",
+    /// The status list comes from the future.
+    StatusFuture = "status.future",
+    /// The status list is older than the one that is held.
+    StatusRollback = "status.rollback",
+    /// A status was asked for, and the credential names no status list.
+    StatusUnreferenced = "status.unreferenced",
+    /// The status list that the credential names is not at hand.
+    StatusMissing = "status.missing",
+    /// The status list has expired, or is older than what is allowed.
+    StatusStale = "status.stale",
+    /// The status list has no such index.
+    StatusIndex = "status.index",
+    /// The credential was revoked: of a band, deactivated.
+    StatusRevoked = "status.revoked",
+    /// The credential is suspended: of a band, reported lost.
+    StatusSuspended = "status.suspended",
+    /// The credential has a status that is not known, so it is not known to be valid.
+    StatusUnknown = "status.unknown",
     /// The approval is not a well-formed JWS with the members that it must have, and no others in its header.
     ApprovalMalformed = "approval.malformed",
     /// The approval is not `band-approval+jwt` with ES256.

@@ -5,10 +5,10 @@ use alloc::string::String;
 use core::fmt;
 
 use base64ct::{Base64UrlUnpadded, Encoding as _};
+use p256::AffinePoint;
 use p256::ecdsa::signature::Verifier as _;
 use p256::ecdsa::{Signature, VerifyingKey};
 use p256::elliptic_curve::point::AffineCoordinates as _;
-use p256::{AffinePoint, FieldBytes};
 use serde_json::{Map, Value};
 
 use crate::encoding::{base64url, digest};
@@ -49,22 +49,25 @@ impl PublicKey {
             return Err(JwkError::Malformed("it holds a private key"));
         }
         let coordinate = |name| {
-            text(name)
-                .and_then(base64url)
-                .filter(|bytes| bytes.len() == 32)
-                .ok_or(JwkError::Malformed("a coordinate is not base64url of 32 bytes"))
+            let bytes = text(name).and_then(base64url);
+            let bytes = bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+            bytes.ok_or(JwkError::Malformed("a coordinate is not base64url of 32 bytes"))
         };
-        let (x, y) = (coordinate("x")?, coordinate("y")?);
-        Self::from_point(&[&[4], x.as_slice(), &y].concat()).ok_or(JwkError::Malformed("its point is not on the curve"))
+        Self::from_coordinates(coordinate("x")?, coordinate("y")?)
+            .ok_or(JwkError::Malformed("its point is not on the curve"))
     }
 
     /// The key at an uncompressed point (SEC 1, section 2.3.3), if it is on the curve.
     pub(crate) fn from_point(point: &[u8]) -> Option<Self> {
-        let (x, y) = point.strip_prefix(&[4]).filter(|point| point.len() == 64)?.split_at_checked(32)?;
-        let coordinate = |bytes: &[u8]| Some(FieldBytes::from(*bytes.first_chunk::<32>()?));
-        let point = AffinePoint::from_coordinates(&coordinate(x)?, &coordinate(y)?).into_option()?;
-        let key = VerifyingKey::from_affine(point).ok()?;
-        let (x, y) = (Base64UrlUnpadded::encode_string(x), Base64UrlUnpadded::encode_string(y));
+        let (x, y) = point.strip_prefix(&[4])?.split_at_checked(32)?;
+        Self::from_coordinates(x.try_into().ok()?, y.try_into().ok()?)
+    }
+
+    fn from_coordinates(x: [u8; 32], y: [u8; 32]) -> Option<Self> {
+        // From coordinates, for a SEC1 point would bring the arithmetic of compressed ones with it.
+        let point: Option<AffinePoint> = AffinePoint::from_coordinates(&x.into(), &y.into()).into();
+        let key = VerifyingKey::from_affine(point?).ok()?;
+        let (x, y) = (Base64UrlUnpadded::encode_string(&x), Base64UrlUnpadded::encode_string(&y));
         // RFC 7638, section 3.2: the required members in lexicographic order.
         let thumbprint = digest(format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#).as_bytes());
         Some(Self { key, thumbprint })

@@ -5,7 +5,7 @@
 //! is checked with it. A plain SD-JWT VC of another type verifies too, without evidence.
 //!
 //! ```text
-//! bytes -> parse -> issuer -> disclosures -> credential -> holder -> transactions -> approval -> evidence -> Verified
+//! bytes -> parse -> issuer -> disclosures -> credential -> holder -> transactions -> status -> approval -> evidence -> Verified
 //! ```
 //!
 //! Every check runs whoever calls; the first that fails is the result, as an [`Error`] with a stable [`Code`]. Time, nonce,
@@ -21,6 +21,7 @@ extern crate std;
 
 mod approval;
 mod claims;
+mod cose;
 mod credential;
 mod encoding;
 mod error;
@@ -31,6 +32,7 @@ mod jwk;
 mod jws;
 pub mod limits;
 mod sd_jwt;
+mod status;
 mod transaction;
 mod trust;
 mod verify;
@@ -41,6 +43,7 @@ pub use claims::{ClaimPath, PathSegment};
 pub use error::{Code, Error};
 pub use evidence::Evidence;
 pub use inspect::inspect;
+pub use status::{Status, StatusListInfo};
 pub use transaction::{Payment, Transaction};
 pub use trust::Trust;
 pub use verify::{Challenge, Demand, Expected, Requirements, Submission, Verified, Verifier};

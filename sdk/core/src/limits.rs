@@ -20,5 +20,13 @@ pub const MAX_ISSUER_KEYS: usize = 16;
 pub const MAX_CERTIFICATES: usize = 4;
 /// Bytes of one of them. Qualified certificates, the largest in use, have some 3,000.
 pub const MAX_CERTIFICATE_BYTES: usize = 4_096;
+/// Bytes of a status list token.
+pub const MAX_STATUS_TOKEN_BYTES: usize = 4 << 20;
+/// Bytes of a decompressed status list: eight million credentials at two bits.
+pub const MAX_STATUS_LIST_BYTES: usize = 2 << 20;
+/// Bytes of all status lists that a verifier holds.
+pub const MAX_STATUS_BYTES: usize = 16 << 20;
+/// Entries of one CBOR map. COSE headers and CWT claims have fewer than ten.
+pub const MAX_CBOR_MEMBERS: u64 = 64;
 /// Greatest integer that every JSON implementation keeps (RFC 8259, section 6).
 pub const MAX_INTEGER: u64 = (1 << 53) - 1;

@@ -32,6 +32,9 @@ use crate::x509::{self, Certificate, Name, PathError};
 /// }]}
 /// ```
 ///
+/// `status_uris` are the status lists that the issuer publishes, or folders of them, each with a slash at its end. Without
+/// it the issuer may publish anywhere.
+///
 /// `docs/trust-list.schema.json` is its JSON Schema. An entry has `jwks` or `x5c_roots`, never both:
 ///
 /// - With `jwks`, `iss` names the issuer, and `kid` chooses among its keys. A key may have `nbf` and `exp` (seconds since
@@ -72,6 +75,7 @@ pub(crate) struct Issuer {
     vct: VctRule,
     aka_vcts: Vec<String>,
     typ: Vec<String>,
+    status_uris: Option<Vec<String>>,
 }
 
 /// What a signature is traced to.
@@ -143,19 +147,26 @@ impl Trust {
         Ok(Self { by_iss, issuers })
     }
 
-    /// The entry for this `iss`.
-    pub(crate) fn issuer(&self, iss: &str) -> Option<&Issuer> {
-        self.issuers.get(*self.by_iss.get(iss)?)
+    /// The issuer, and its place in the list.
+    pub(crate) fn issuer(&self, iss: &str) -> Option<(usize, &Issuer)> {
+        let place = *self.by_iss.get(iss)?;
+        Some((place, self.issuers.get(place)?))
+    }
+
+    /// The issuers that may publish a status list at `uri`, each with its place; only the one that is named, where one is.
+    pub(crate) fn publishers(&self, uri: &str, iss: Option<&str>) -> impl Iterator<Item = (usize, &Issuer)> {
+        let named = iss.map(|iss| self.by_iss.get(iss));
+        let places = self.issuers.iter().enumerate();
+        places.filter(move |(place, issuer)| named.is_none_or(|named| named == Some(place)) && issuer.publishes_at(uri))
     }
 
     /// The first entry whose `leaf` is the signer's certificate, for tokens without `iss`. Nothing is verified yet.
-    pub(crate) fn issuer_of(&self, signer: &Signer<'_>) -> Option<&Issuer> {
+    pub(crate) fn issuer_of(&self, signer: &Signer<'_>) -> Option<(usize, &Issuer)> {
         let leaf = signer.chain.as_ref()?.first()?;
-        let fits = |issuer: &&Issuer| match &issuer.anchors {
+        self.issuers.iter().enumerate().find(|(_, issuer)| match &issuer.anchors {
             Anchors::Keys(_) => false,
             Anchors::Roots { credential, .. } => credential.name.is_in(leaf),
-        };
-        self.issuers.iter().find(fits)
+        })
     }
 }
 
@@ -205,9 +216,14 @@ impl Issuer {
             }
             (false, listed) => VctRule::Listed(listed.unwrap_or_default()),
         };
-        entry.strings("status_uris")?;
         let aka_vcts = entry.strings("aka_vcts")?.unwrap_or_default();
-        Ok(Self { name, anchors, vct, aka_vcts, typ })
+        Ok(Self { name, anchors, vct, aka_vcts, typ, status_uris: entry.strings("status_uris")? })
+    }
+
+    /// Whether `uri` is one of `status_uris`, or below one that ends with a slash. Without `status_uris` any will do.
+    fn publishes_at(&self, uri: &str) -> bool {
+        let covers = |listed: &String| listed == uri || listed.ends_with('/') && uri.starts_with(listed.as_str());
+        self.status_uris.as_ref().is_none_or(|listed| listed.iter().any(covers))
     }
 
     /// `iss`, or what the signer's certificate says in its place.

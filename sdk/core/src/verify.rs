@@ -14,6 +14,7 @@ use crate::evidence::{Evidence, require_evidence};
 use crate::holder::Proof;
 use crate::limits::{MAX_PRESENTATIONS, MAX_SUBMISSION_BYTES, MAX_TRANSACTIONS};
 use crate::sd_jwt::Presentation;
+use crate::status::{Status, StatusListInfo, StatusLists};
 use crate::transaction::{Transaction, agreed};
 use crate::trust::Trust;
 
@@ -27,6 +28,7 @@ pub struct Challenge {
     now: u64,
     max_age: u64,
     tolerance: u64,
+    status_max_age: u64,
     transactions: Vec<Transaction>,
 }
 
@@ -35,6 +37,8 @@ impl Challenge {
     pub const DEFAULT_MAX_AGE: u32 = 300;
     /// Clock tolerance unless [`Challenge::clock_tolerance`] says otherwise, in seconds.
     pub const DEFAULT_CLOCK_TOLERANCE: u32 = 60;
+    /// Greatest age of a status list unless [`Challenge::max_status_age`] says otherwise, in seconds.
+    pub const DEFAULT_STATUS_MAX_AGE: u32 = 900;
 
     /// `audience`: what the proof's `aud` may be, any one of them. `now`: seconds since 1970 (UTC).
     ///
@@ -55,6 +59,7 @@ impl Challenge {
             now,
             max_age: Self::DEFAULT_MAX_AGE.into(),
             tolerance: Self::DEFAULT_CLOCK_TOLERANCE.into(),
+            status_max_age: Self::DEFAULT_STATUS_MAX_AGE.into(),
             transactions: Vec::new(),
         })
     }
@@ -70,6 +75,13 @@ impl Challenge {
     #[must_use]
     pub fn clock_tolerance(mut self, seconds: u32) -> Self {
         self.tolerance = seconds.into();
+        self
+    }
+
+    /// Sets the greatest age of a status list, counted from its `iat`, in seconds. It ends with its `exp` in any case.
+    #[must_use]
+    pub fn max_status_age(mut self, seconds: u32) -> Self {
+        self.status_max_age = seconds.into();
         self
     }
 
@@ -106,6 +118,10 @@ impl Challenge {
         self.tolerance
     }
 
+    pub(crate) fn status_max_age(&self) -> u64 {
+        self.status_max_age
+    }
+
     pub(crate) fn earliest_proof(&self) -> u64 {
         self.now.saturating_sub(self.max_age).saturating_sub(self.tolerance)
     }
@@ -139,6 +155,9 @@ pub struct Requirements {
     /// Key binding (RFC 9901, section 7.3). `NotRequired` accepts a credential that anyone could have copied, and is
     /// refused for band credentials.
     pub holder: Demand,
+    /// The credential's status, from a list that is at hand and not too old. By profile it is asked for wherever the
+    /// credential names a status list. `NotRequired` accepts credentials that may have been revoked.
+    pub status: Demand,
     /// The paired phone's approval.
     pub approval: Demand,
     /// Authentication methods that the approval must name, all of them (RFC 8176). Any asks for the approval.
@@ -188,13 +207,26 @@ pub struct Expected {
 #[derive(Clone, Debug)]
 pub struct Verifier {
     trust: Trust,
+    status_lists: StatusLists,
 }
 
 impl Verifier {
     /// A verifier that trusts these issuers.
     #[must_use]
     pub fn new(trust: Trust) -> Self {
-        Self { trust }
+        Self { trust, status_lists: StatusLists::default() }
+    }
+
+    /// Takes in a status list token (draft-ietf-oauth-status-list-21, section 5), a compact JWT or a CWT, and keeps it
+    /// decoded in place of the issuer's earlier one with the same `sub`. `now`: seconds since 1970 (UTC).
+    ///
+    /// It has to be signed by a key of the issuer that the credentials are of. `ttl` tells when to fetch the next one,
+    /// which is the caller's part.
+    ///
+    /// # Errors
+    /// `status.*`; what was held is held on.
+    pub fn update_status(&mut self, token: &[u8], now: u64) -> Result<StatusListInfo, Error> {
+        self.status_lists.update(token, &self.trust, now)
     }
 
     /// Checks one presentation. All checks are on; having a [`Verified`] proves that every one of them ran and passed.
@@ -280,11 +312,15 @@ impl Verifier {
             }
             _ => (Ok(None), Ok(None)),
         };
+        let status = match &credential.status {
+            Some(reference) => self.status_lists.check(credential.issuer_place, reference, challenge),
+            None => Ok(()),
+        };
         // Whatever else the proof carries was chosen by the holder and is not kept.
         if let Some(proof) = &mut proof {
             proof.payload.clear();
         }
-        Ok(Checked { credential, proof, approval, evidence })
+        Ok(Checked { credential, proof, status, approval, evidence })
     }
 }
 
@@ -294,6 +330,7 @@ impl Verifier {
 struct Checked {
     credential: Credential,
     proof: Option<Proof>,
+    status: Result<(), Error>,
     approval: Result<Option<Approval>, Error>,
     evidence: Result<Option<Evidence>, Error>,
 }
@@ -333,6 +370,8 @@ impl Checked {
             .collect::<Vec<_>>();
         let transactions = agreed(&challenge.transactions, query_id, hashes, &their_hashes)?;
         let pays = transactions.iter().any(|transaction| transaction.payment().is_some());
+        // Status.
+        let status = self.require_status(requirements)?;
         // Approval.
         let approval = self.approval.clone()?;
         require_approval(approval.as_ref(), pays, requirements)?;
@@ -354,10 +393,29 @@ impl Checked {
             credential_type: self.credential.types.first().cloned(),
             claims: self.credential.claims.clone(),
             expires: self.credential.expires,
+            status,
             key_thumbprint: self.proof.as_ref().map(|proof| proof.thumbprint.clone()),
             transactions: transactions.into_iter().cloned().collect(),
             evidence,
         })
+    }
+
+    fn require_status(&self, requirements: &Requirements) -> Result<Status, Error> {
+        let referenced = self.credential.status.is_some();
+        match &self.status {
+            Ok(()) if referenced => Ok(Status::Valid),
+            Ok(()) if requirements.status.holds(false) => {
+                Err(Error::new(Code::StatusUnreferenced, "the credential names no status list").claim("status"))
+            }
+            Ok(()) => Ok(Status::NotReferenced),
+            Err(error) if matches!(error.code(), Code::StatusMissing | Code::StatusStale) => {
+                match requirements.status.holds(true) {
+                    true => Err(error.clone()),
+                    false => Ok(Status::NotChecked),
+                }
+            }
+            Err(error) => Err(error.clone()),
+        }
     }
 }
 
@@ -400,6 +458,7 @@ pub struct Verified {
     credential_type: Option<String>,
     claims: Map<String, Value>,
     expires: Option<u64>,
+    status: Status,
     key_thumbprint: Option<String>,
     transactions: Vec<Transaction>,
     evidence: Option<Evidence>,
@@ -441,6 +500,12 @@ impl Verified {
     #[must_use]
     pub fn expires(&self) -> Option<u64> {
         self.expires
+    }
+
+    /// Whether the credential's status was looked up.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.status
     }
 
     /// RFC 7638 thumbprint of the holder's key; `None` if no proof was required and none was there.

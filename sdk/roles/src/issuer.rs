@@ -3,7 +3,7 @@
 use p256::elliptic_curve::rand_core::CryptoRng;
 use serde_json::{Map, Value, json};
 
-use crate::{BAND_VCT, IssueError, Key, sd_jwt};
+use crate::{BAND_VCT, IssueError, Key, StatusList, sd_jwt};
 
 /// An issuer of band credentials.
 #[derive(Debug)]
@@ -76,6 +76,15 @@ impl Issuer {
         let header = json!({"alg": "ES256", "typ": "dc+sd-jwt", "kid": self.key.thumbprint()});
         let selective = selective.iter().map(String::as_str).collect::<Vec<_>>();
         sd_jwt::issue(&self.key, &header, claims, &selective, rng)
+    }
+
+    /// Signs a status list as JWT.
+    #[must_use]
+    pub fn sign_status_list(&self, list: &StatusList, issued_at: u64, expires: u64) -> String {
+        let header = json!({"alg": "ES256", "typ": "statuslist+jwt", "kid": self.key.thumbprint()});
+        let payload = json!({"sub": self.status_uri(), "iat": issued_at, "exp": expires, "ttl": 300,
+            "status_list": list.to_json()});
+        self.key.sign(&header, &payload)
     }
 
     fn status_uri(&self) -> String {

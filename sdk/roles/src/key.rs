@@ -76,8 +76,14 @@ impl Key {
     pub fn sign(&self, header: &Value, payload: &Value) -> String {
         let signed =
             format!("{}.{}", base64url(header.to_string().as_bytes()), base64url(payload.to_string().as_bytes()));
-        let signature: Signature = self.key.sign(signed.as_bytes());
-        format!("{signed}.{}", base64url(&signature.to_bytes()))
+        format!("{signed}.{}", base64url(&self.sign_bytes(signed.as_bytes())))
+    }
+
+    /// An ES256 signature: r and s, 32 bytes each.
+    #[must_use]
+    pub fn sign_bytes(&self, message: &[u8]) -> Vec<u8> {
+        let signature: Signature = self.key.sign(message);
+        signature.to_bytes().to_vec()
     }
 }
 

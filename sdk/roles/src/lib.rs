@@ -11,12 +11,14 @@ mod issuer;
 mod key;
 mod phone;
 pub mod sd_jwt;
+pub mod status_list;
 
 pub use band::Band;
 pub use issuer::{BandDetails, Issuer};
 pub use key::{Key, KeyError, os_rng};
 pub use phone::Phone;
 pub use sd_jwt::IssueError;
+pub use status_list::StatusList;
 
 use base64ct::{Base64UrlUnpadded, Encoding as _};
 use p256::elliptic_curve::rand_core::CryptoRng;
