@@ -2,6 +2,7 @@
 
 mod accept;
 mod approval;
+mod certificate;
 mod credential;
 mod disclosure;
 mod evidence;
@@ -21,10 +22,11 @@ use crate::{File, Vector};
 type Add = fn(&mut Vectors) -> Result<()>;
 
 pub(crate) fn all() -> Result<BTreeMap<&'static str, File>> {
-    let stages: [(&'static str, Add); 10] = [
+    let stages: [(&'static str, Add); 11] = [
         ("accept", accept::add),
         ("token", token::add),
         ("issuer", issuer::add),
+        ("certificate", certificate::add),
         ("disclosure", disclosure::add),
         ("credential", credential::add),
         ("holder", holder::add),
