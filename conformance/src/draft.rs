@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result, ensure};
 use bandpass_roles::status_list::{encoded, sign1};
 use bandpass_roles::{BAND_VCT, Key, StatusList, base64url, random_id, sd_jwt, sha256_base64url, transaction_data};
-use base64ct::{Base64UrlUnpadded, Encoding as _};
+use base64ct::{Base64, Base64UrlUnpadded, Encoding as _};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use serde_json::{Map, Value, json};
@@ -361,6 +361,7 @@ impl StatusDraft {
             "nbf" => Some(5),
             "iat" => Some(6),
             "typ" => Some(16),
+            "x5c" => Some(33),
             "ttl" => Some(65_534),
             "status_list" => Some(65_533),
             _ => None,
@@ -375,6 +376,14 @@ impl StatusDraft {
                 });
                 cbor.extend(match (name.as_str(), value) {
                     ("alg", Value::String(name)) if name == "ES256" => encoded(|cbor| cbor.i64(-7).map(drop)),
+                    // One certificate is sent without an array (RFC 9360, section 2).
+                    ("x5c", Value::Array(chain)) => {
+                        let ders = chain.iter().filter_map(|der| Base64::decode_vec(der.as_str()?).ok());
+                        let ders = ders.map(|der| encoded(|cbor| cbor.bytes(&der).map(drop))).collect::<Vec<_>>();
+                        let count = u64::try_from(ders.len()).ok().filter(|count| *count != 1);
+                        let array = count.map(|count| encoded(|cbor| cbor.array(count).map(drop)));
+                        [array.unwrap_or_default(), ders.concat()].concat()
+                    }
                     ("kid", Value::String(kid)) => encoded(|cbor| cbor.bytes(kid.as_bytes()).map(drop)),
                     (_, value) => to_cbor(value),
                 });

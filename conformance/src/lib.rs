@@ -5,6 +5,7 @@
 
 #![expect(clippy::indexing_slicing, reason = "it changes JSON that it made itself")]
 
+mod certificate;
 mod draft;
 pub mod peers;
 pub mod suite;

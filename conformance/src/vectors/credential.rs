@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::Vectors;
-use crate::draft::NOW;
+use crate::draft::{Draft, NOW};
 
 const CLAIM: &str = "credential.claim";
 const PROFILE: &str = "band profile, Credential";
@@ -61,6 +61,7 @@ pub(super) fn add(vectors: &mut Vectors) -> Result<()> {
     vectors.refuse("credential.type", "prefix-of-a-listed-one", "SD-JWT VC, 2.2.2.1", |draft| {
         draft.claims.insert("vct".into(), "urn:bandpass:band".into());
     })?;
+    aka_vcts(vectors)?;
     vectors.refuse("credential.not-yet-valid", "nbf", "RFC 7519, 4.1.5", |draft| {
         draft.claims.insert("nbf".into(), (NOW + 61).into());
     })?;
@@ -72,5 +73,65 @@ pub(super) fn add(vectors: &mut Vectors) -> Result<()> {
     })?;
     vectors.refuse("credential.expired", "in-1970", "RFC 7519, 4.1.4", |draft| {
         draft.claims.insert("exp".into(), 0.into());
+    })
+}
+
+/// Further types of a credential count only where the trust list says so.
+fn aka_vcts(vectors: &mut Vectors) -> Result<()> {
+    const SECTION: &str = "SD-JWT VC, 2.2.2.2";
+    const BAND: &str = "urn:bandpass:band:1";
+    let member = |draft: &mut Draft, aka_vcts: serde_json::Value| {
+        draft.member();
+        draft.claims.insert("aka_vcts".into(), aka_vcts);
+    };
+    let listed = |draft: &mut Draft| draft.trust["issuers"][0]["aka_vcts"] = json!(["urn:example:visitor"]);
+    vectors.accept("aka-vcts-not-listed", SECTION, |draft| member(draft, json!(["urn:example:visitor"])))?;
+    vectors.accept("aka-vcts-listed", SECTION, |draft| {
+        member(draft, json!(["urn:example:visitor", "urn:example:other"]));
+        listed(draft);
+    })?;
+    vectors.accept("aka-vcts-of-a-type-that-is-not-listed", SECTION, |draft| {
+        member(draft, json!(["urn:example:visitor"]));
+        draft.claims.insert("vct".into(), "urn:example:visitor:2".into());
+        listed(draft);
+    })?;
+    vectors.accept("aka-vcts-band-not-listed", PROFILE, |draft| member(draft, json!([BAND])))?;
+    vectors.accept("aka-vcts-band", PROFILE, |draft| {
+        draft.claims.insert("vct".into(), "urn:example:member".into());
+        draft.claims.insert("aka_vcts".into(), json!([BAND]));
+        draft.trust["issuers"][0]["aka_vcts"] = json!([BAND]);
+        draft.pay("35.00");
+    })?;
+    vectors.refuse(CLAIM, "aka-vcts-band-without-its-claims", PROFILE, |draft| {
+        member(draft, json!([BAND]));
+        draft.trust["issuers"][0]["aka_vcts"] = json!([BAND]);
+    })?;
+    vectors.refuse("approval.missing", "aka-vcts-band-not-listed", PROFILE, |draft| {
+        draft.claims.insert("vct".into(), "urn:example:member".into());
+        draft.claims.insert("aka_vcts".into(), json!([BAND]));
+        draft.pay("35.00");
+    })?;
+    vectors.refuse("credential.type", "aka-vcts-not-listed", SECTION, |draft| {
+        member(draft, json!(["urn:example:member"]));
+        draft.claims.insert("vct".into(), "urn:example:visitor".into());
+    })?;
+    vectors.refuse("credential.type", "aka-vcts-others-listed", SECTION, |draft| {
+        member(draft, json!(["urn:example:other"]));
+        draft.claims.insert("vct".into(), "urn:example:third".into());
+        listed(draft);
+    })?;
+    for (what, aka_vcts) in [
+        ("aka-vcts-a-string", json!("urn:example:visitor")),
+        ("aka-vcts-empty", json!([])),
+        ("aka-vcts-not-strings", json!([1])),
+        ("aka-vcts-an-empty-string", json!([""])),
+        ("aka-vcts-null", json!(null)),
+        ("aka-vcts-with-vct", json!(["urn:example:visitor", "urn:example:member"])),
+    ] {
+        vectors.refuse(CLAIM, what, SECTION, |draft| member(draft, aka_vcts))?;
+    }
+    vectors.refuse("disclosure.forbidden", "aka-vcts", "SD-JWT VC, 2.2.2.3", |draft| {
+        member(draft, json!(["urn:example:visitor"]));
+        draft.selective.push("/aka_vcts");
     })
 }

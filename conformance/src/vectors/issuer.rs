@@ -1,10 +1,10 @@
 //! Whose signature it is.
 
 use anyhow::Result;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Vectors;
-use crate::draft::{Draft, key};
+use crate::draft::{Draft, NOW, key};
 
 /// Changes a signature.
 type Edit = fn(&str) -> String;
@@ -74,7 +74,73 @@ pub(super) fn add(vectors: &mut Vectors) -> Result<()> {
             change_jwt(draft, what == "payload-changed", edit);
         })?;
     }
+    key_times(vectors)
+}
+
+/// Rotation of keys (`OpenID` Federation 1.0, section 8.7.2, for the members of a key).
+fn key_times(vectors: &mut Vectors) -> Result<()> {
+    let section = "trust list";
+    let old = key(9)?;
+    for (what, nbf, exp) in [("key-in-its-first-second", NOW, NOW + 1), ("key-in-its-last-second", NOW - 1, NOW + 1)] {
+        vectors.accept(what, section, |draft| first_key(draft, &json!({"nbf": nbf, "exp": exp})))?;
+    }
+    vectors.accept("key-rotated", section, |draft| {
+        rotate(draft, &old.jwk(), &json!({"kid": "0", "exp": NOW - 1}));
+        draft.header["kid"] = "1".into();
+    })?;
+    vectors.accept("key-rotated-without-kid", section, |draft| {
+        rotate(draft, &old.jwk(), &json!({"exp": NOW - 1}));
+        draft.header = json!({"alg": "ES256", "typ": "dc+sd-jwt"});
+    })?;
+    vectors.accept("key-that-is-not-revoked-yet", section, |draft| {
+        rotate(draft, &old.jwk(), &json!({"kid": "1", "revoked": {"revoked_at": NOW - 1}}));
+    })?;
+    vectors.refuse("issuer.expired", "key", section, |draft| first_key(draft, &json!({"exp": NOW})))?;
+    vectors.refuse("issuer.expired", "key-of-before", section, |draft| {
+        rotate(draft, &old.jwk(), &json!({"kid": "0", "exp": NOW - 1}));
+        draft.header["kid"] = "0".into();
+        draft.issuer_key = old.clone();
+        draft.status_lists.clear();
+    })?;
+    vectors.refuse("issuer.not-yet-valid", "key", section, |draft| first_key(draft, &json!({"nbf": NOW + 1})))?;
+    vectors.refuse("issuer.signature", "key-of-before-without-kid", section, |draft| {
+        rotate(draft, &old.jwk(), &json!({"exp": NOW - 1}));
+        draft.header = json!({"alg": "ES256", "typ": "dc+sd-jwt"});
+        draft.issuer_key = old.clone();
+        draft.status_lists.clear();
+    })?;
+    vectors.refuse("issuer.untrusted", "key-revoked", section, |draft| {
+        rotate(draft, &old.jwk(), &json!({"kid": "0", "revoked": {"revoked_at": NOW - 1}}));
+        draft.header["kid"] = "0".into();
+        draft.issuer_key = old.clone();
+        draft.status_lists.clear();
+    })?;
+    for (what, member, value) in [
+        ("key-time-a-string", "exp", json!("2027-01-01")),
+        ("key-time-a-fraction", "nbf", json!(0.5)),
+        ("key-time-negative", "exp", json!(-1)),
+        ("key-time-null", "nbf", json!(null)),
+    ] {
+        vectors.refuse("trust.malformed", what, section, |draft| first_key(draft, &json!({member: value})))?;
+    }
     Ok(())
+}
+
+/// Adds to the issuer's key. Its status lists go, for they would be refused before the credential.
+fn first_key(draft: &mut Draft, members: &Value) {
+    draft.member();
+    for (name, value) in members.as_object().into_iter().flatten() {
+        draft.trust["issuers"][0]["jwks"]["keys"][0][name] = value.clone();
+    }
+}
+
+/// Puts another key before the issuer's.
+fn rotate(draft: &mut Draft, other: &Value, members: &Value) {
+    let mut other = other.clone();
+    for (name, value) in members.as_object().into_iter().flatten() {
+        other[name] = value.clone();
+    }
+    draft.trust["issuers"][0]["jwks"]["keys"].as_array_mut().into_iter().for_each(|keys| keys.insert(0, other.clone()));
 }
 
 /// Changes the issuer's signature, or the payload under it.

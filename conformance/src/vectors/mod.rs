@@ -2,6 +2,7 @@
 
 mod accept;
 mod approval;
+mod certificate;
 mod claims;
 mod credential;
 mod disclosure;
@@ -22,10 +23,11 @@ use crate::{File, Vector};
 type Add = fn(&mut Vectors) -> Result<()>;
 
 pub(crate) fn all() -> Result<BTreeMap<&'static str, File>> {
-    let stages: [(&'static str, Add); 11] = [
+    let stages: [(&'static str, Add); 12] = [
         ("accept", accept::add),
         ("token", token::add),
         ("issuer", issuer::add),
+        ("certificate", certificate::add),
         ("disclosure", disclosure::add),
         ("credential", credential::add),
         ("holder", holder::add),

@@ -16,6 +16,7 @@ mod label {
     pub(super) const CRIT: i64 = 2;
     pub(super) const KID: i64 = 4;
     pub(super) const TYP: i64 = 16;
+    pub(super) const X5CHAIN: i64 = 33;
 }
 
 /// `alg` of ES256 (RFC 9053, section 2.1).
@@ -83,6 +84,20 @@ impl<'a> Sign1<'a> {
     pub(crate) fn kid(&self) -> Option<&'a [u8]> {
         let kid = Label::Number(label::KID);
         value(&self.protected, kid).or_else(|| value(&self.unprotected, kid)).and_then(bytes)
+    }
+
+    /// `x5chain`, in DER: one certificate, or an array of more. Empty if there is none, `None` if it is malformed.
+    pub(crate) fn chain(&self) -> Option<Vec<Vec<u8>>> {
+        let label = Label::Number(label::X5CHAIN);
+        let Some(encoded) = value(&self.protected, label).or_else(|| value(&self.unprotected, label)) else {
+            return Some(Vec::new());
+        };
+        if let Some(certificate) = bytes(encoded) {
+            return Some([certificate.to_vec()].into());
+        }
+        let mut certificates = Decoder::new(encoded);
+        let count = certificates.array().ok()?.filter(|count| (2..=MAX_CBOR_MEMBERS).contains(count))?;
+        (0..count).map(|_| certificates.bytes().ok().map(<[u8]>::to_vec)).collect()
     }
 
     pub(crate) fn verified_by(&self, key: &PublicKey) -> bool {

@@ -13,7 +13,7 @@ use crate::jwk::{JwkError, PublicKey};
 use crate::limits::MAX_INTEGER;
 use crate::sd_jwt::{Presentation, disclose};
 use crate::status::Reference;
-use crate::trust::{SD_JWT_VC, Trust};
+use crate::trust::{Purpose, SD_JWT_VC, Trust};
 use crate::verify::Challenge;
 
 /// `vct` of a band credential.
@@ -26,7 +26,6 @@ pub(crate) struct Credential {
     /// Its place in the trust list.
     pub(crate) issuer_place: usize,
     pub(crate) status: Option<Reference>,
-    pub(crate) vct: Option<String>,
     pub(crate) kind: Kind,
     pub(crate) claims: Map<String, Value>,
     pub(crate) expires: Option<u64>,
@@ -54,17 +53,15 @@ impl Credential {
         }
         // 7.1, step 2b: the signing key belongs to the issuer.
         let untrusted = |why| Error::new(Code::IssuerUntrusted, why).claim("iss");
-        let iss = jwt.payload.get("iss").and_then(Value::as_str);
-        let iss = iss.ok_or_else(|| untrusted("the credential names no issuer"))?.to_owned();
-        let found = trust.issuer(&iss);
-        let (issuer_place, issuer) =
-            found.ok_or_else(|| untrusted("the issuer is not in the trust list").actual(&iss))?;
-        let kid = jwt.header_text("kid");
-        let mut keys = issuer.keys(kid).peekable();
-        if keys.peek().is_none() {
-            let error = Error::new(Code::IssuerUntrusted, "the issuer has no such key in the trust list");
-            return Err(error.claim("kid").actual(kid.unwrap_or_default()));
-        }
+        let signer = jwt.signer();
+        let (issuer_place, issuer) = match jwt.payload.get("iss").map(Value::as_str) {
+            Some(Some(iss)) => {
+                trust.issuer(iss).ok_or_else(|| untrusted("the issuer is not in the trust list").actual(iss))?
+            }
+            Some(None) => return Err(untrusted("the issuer's name is not a string")),
+            None => trust.issuer_of(&signer).ok_or_else(|| untrusted("nothing tells which trusted issuer it is"))?,
+        };
+        let keys = issuer.keys(&signer, challenge.now(), Purpose::Credential)?;
         // SD-JWT VC 2.2.1 and RFC 8725, section 3.11: explicit typing.
         let typ = jwt.header_text("typ").unwrap_or_default().to_owned();
         if !issuer.allows_typ(&typ) {
@@ -72,28 +69,22 @@ impl Credential {
             return Err(error.claim("typ").expected(&issuer.typ().join(", ")).actual(&typ));
         }
         // 7.1, step 2c: the signature.
-        if !keys.any(|key| jwt.verified_by(key)) {
+        if !keys.iter().any(|key| jwt.verified_by(key)) {
             return Err(Error::new(Code::IssuerSignature, "the issuer's signature does not verify"));
         }
         // 7.1, steps 2d and 3: disclosures.
         let claims = disclose(jwt.payload.clone(), &presentation.disclosures)?;
         // 7.1, step 6, and SD-JWT VC 2.2.2: registered claims.
         let vct = text(&claims, "vct")?;
+        let aka_vcts = aka_vcts(&claims, vct.as_deref())?;
+        let types = issuer.types(vct.as_deref(), &aka_vcts);
         match &vct {
             None if typ == SD_JWT_VC => return Err(claim_error("vct", "a credential has a type")),
-            Some(vct) if !issuer.allows_vct(vct) => {
+            Some(vct) if types.is_empty() => {
                 let error = Error::new(Code::CredentialType, "the issuer is not trusted for this type of credential");
                 return Err(error.claim("vct").actual(vct));
             }
             _ => {}
-        }
-        // SD-JWT VC 2.2.2.2: further types, which count as far as the issuer is trusted for them. A band's type brings
-        // checks with it and is not had on the side.
-        let mut types = vct.iter().cloned().collect::<Vec<_>>();
-        if let Some(found) = claims.get("aka_vcts") {
-            let found =
-                strings(Some(found)).ok_or_else(|| claim_error("aka_vcts", "the claim is not an array of strings"))?;
-            types.extend(found.into_iter().filter(|aka| issuer.allows_vct(aka) && aka != BAND_VCT));
         }
         text(&claims, "sub")?;
         for structured in ["cnf", "status"] {
@@ -103,10 +94,9 @@ impl Credential {
         }
         let status = check_status_reference(&claims)?;
         let expires = check_validity(&claims, challenge)?;
-        let band = if vct.as_deref() == Some(BAND_VCT) { Some(Band::check(&claims)?) } else { None };
-        // Keys of a JWKS have no certificate chain.
-        let kind = Kind { types, authority_key_ids: Vec::new() };
-        Ok(Self { issuer: iss, issuer_place, status, vct, kind, claims, expires, band })
+        let band = if types.iter().any(|vct| vct == BAND_VCT) { Some(Band::check(&claims)?) } else { None };
+        let kind = Kind { types, authority_key_ids: issuer.authority_key_ids(&signer) };
+        Ok(Self { issuer: issuer.name().to_owned(), issuer_place, status, kind, claims, expires, band })
     }
 
     /// The holder's key (RFC 7800, section 3.2).
@@ -123,6 +113,9 @@ impl Credential {
 impl Band {
     /// Band profile, section Credential.
     fn check(claims: &Map<String, Value>) -> Result<Self, Error> {
+        if !claims.contains_key("iss") {
+            return Err(claim_error("iss", "a band credential names its issuer"));
+        }
         for needed in ["iat", "exp"] {
             integer(claims.get(needed))
                 .ok_or_else(|| claim_error(needed, "a band credential has a whole number here"))?;
@@ -196,6 +189,16 @@ fn text(claims: &Map<String, Value>, name: &str) -> Result<Option<String>, Error
         Some(Value::String(text)) if !text.is_empty() => Ok(Some(text.clone())),
         Some(_) => Err(claim_error(name, "the claim is not a string, or it is empty")),
     }
+}
+
+/// Further types of the credential (SD-JWT VC, section 2.2.2.2).
+fn aka_vcts(claims: &Map<String, Value>, vct: Option<&str>) -> Result<Vec<String>, Error> {
+    let Some(found) = claims.get("aka_vcts") else { return Ok(Vec::new()) };
+    let well_formed =
+        |all: &Vec<String>| !all.is_empty() && all.iter().all(|aka| !aka.is_empty() && Some(&**aka) != vct);
+    strings(Some(found))
+        .filter(well_formed)
+        .ok_or_else(|| claim_error("aka_vcts", "the claim does not list further types, and nothing else"))
 }
 
 /// A whole number below 2^53.

@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use base64ct::{Base64UrlUnpadded, Encoding as _};
+use base64ct::{Base64, Base64UrlUnpadded, Encoding as _};
 use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Number, Value};
@@ -16,6 +16,11 @@ use crate::limits::{MAX_DEPTH, MAX_VALUES};
 /// Decodes base64url without padding; only the canonical form (RFC 4648, sections 3.5 and 5).
 pub(crate) fn base64url(text: &str) -> Option<Vec<u8>> {
     Base64UrlUnpadded::decode_vec(text).ok()
+}
+
+/// Decodes base64 with its padding, the form of certificates in JSON (RFC 7515, section 4.1.6).
+pub(crate) fn base64(text: &str) -> Option<Vec<u8>> {
+    Base64::decode_vec(text).ok()
 }
 
 pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {

@@ -66,8 +66,20 @@ codes! {
     TokenIncomplete = "token.incomplete",
     /// The credential is not signed with ES256.
     IssuerAlgorithm = "issuer.algorithm",
-    /// No trust entry, or no key in it, fits the credential's `iss` and `kid`.
+    /// No trust entry, or no key in it, fits the credential's `iss` and `kid`, or its certificate where it has no `iss`.
     IssuerUntrusted = "issuer.untrusted",
+    /// `x5c` is needed and is not there, or is no chain of certificates as it has to be sent (RFC 7515, section 4.1.6).
+    IssuerCertificate = "issuer.certificate",
+    /// The signer's certificate does not bear the name that the trust entry gives.
+    IssuerCertificateName = "issuer.certificate-name",
+    /// A certificate, or its key, is not for this use.
+    IssuerCertificateUsage = "issuer.certificate-usage",
+    /// The certificates are no path to a root of the trust entry that is valid now (RFC 5280, section 6.1).
+    IssuerCertificatePath = "issuer.certificate-path",
+    /// The issuer's key, or a certificate of its chain, is not valid yet.
+    IssuerNotYetValid = "issuer.not-yet-valid",
+    /// The issuer's key, or a certificate of its chain, is not valid any more.
+    IssuerExpired = "issuer.expired",
     /// The credential's `typ` is not one that its trust entry allows.
     IssuerType = "issuer.type",
     /// The issuer's signature does not verify.

@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::string::String;
 use core::fmt;
 
+use base64ct::{Base64UrlUnpadded, Encoding as _};
 use p256::AffinePoint;
 use p256::ecdsa::signature::Verifier as _;
 use p256::ecdsa::{Signature, VerifyingKey};
@@ -52,15 +53,24 @@ impl PublicKey {
             let bytes = bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
             bytes.ok_or(JwkError::Malformed("a coordinate is not base64url of 32 bytes"))
         };
+        Self::from_coordinates(coordinate("x")?, coordinate("y")?)
+            .ok_or(JwkError::Malformed("its point is not on the curve"))
+    }
+
+    /// The key at an uncompressed point (SEC 1, section 2.3.3), if it is on the curve.
+    pub(crate) fn from_point(point: &[u8]) -> Option<Self> {
+        let (x, y) = point.strip_prefix(&[4])?.split_at_checked(32)?;
+        Self::from_coordinates(x.try_into().ok()?, y.try_into().ok()?)
+    }
+
+    fn from_coordinates(x: [u8; 32], y: [u8; 32]) -> Option<Self> {
         // From coordinates, for a SEC1 point would bring the arithmetic of compressed ones with it.
-        let point = AffinePoint::from_coordinates(&coordinate("x")?.into(), &coordinate("y")?.into());
-        let point: Option<AffinePoint> = point.into();
-        let key = point.and_then(|point| VerifyingKey::from_affine(point).ok());
-        let key = key.ok_or(JwkError::Malformed("its point is not on the curve"))?;
-        let (x, y) = (text("x").unwrap_or_default(), text("y").unwrap_or_default());
+        let point: Option<AffinePoint> = AffinePoint::from_coordinates(&x.into(), &y.into()).into();
+        let key = VerifyingKey::from_affine(point?).ok()?;
+        let (x, y) = (Base64UrlUnpadded::encode_string(&x), Base64UrlUnpadded::encode_string(&y));
         // RFC 7638, section 3.2: the required members in lexicographic order.
         let thumbprint = digest(format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#).as_bytes());
-        Ok(Self { key, thumbprint })
+        Some(Self { key, thumbprint })
     }
 
     /// RFC 7638 thumbprint with SHA-256.
@@ -71,6 +81,11 @@ impl PublicKey {
     /// Verifies an ES256 signature: r and s, 32 bytes each (RFC 7518, section 3.4).
     pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         Signature::from_slice(signature).is_ok_and(|signature| self.key.verify(message, &signature).is_ok())
+    }
+
+    /// Verifies an ECDSA signature over SHA-256 in the form that certificates have (RFC 5480, appendix A).
+    pub(crate) fn verifies_der(&self, message: &[u8], signature: &[u8]) -> bool {
+        Signature::from_der(signature).is_ok_and(|signature| self.key.verify(message, &signature).is_ok())
     }
 }
 

@@ -5,8 +5,9 @@ use alloc::vec::Vec;
 
 use serde_json::{Map, Value};
 
-use crate::encoding::{JsonError, base64url, json};
+use crate::encoding::{JsonError, base64, base64url, json};
 use crate::jwk::PublicKey;
+use crate::trust::Signer;
 
 /// A JWS that was parsed. Nothing in it is to be believed before [`Jws::verified_by`] said yes.
 #[derive(Debug)]
@@ -50,6 +51,16 @@ impl<'a> Jws<'a> {
     /// A header parameter that is a string.
     pub(crate) fn header_text(&self, name: &str) -> Option<&str> {
         self.header.get(name).and_then(Value::as_str)
+    }
+
+    /// What the header says of whose signature it is (RFC 7515, sections 4.1.4 and 4.1.6).
+    pub(crate) fn signer(&self) -> Signer<'_> {
+        let chain = match self.header.get("x5c") {
+            None => Some(Vec::new()),
+            Some(Value::Array(chain)) => chain.iter().map(|der| der.as_str().and_then(base64)).collect(),
+            Some(_) => None,
+        };
+        Signer { kid: self.header_text("kid"), chain }
     }
 
     pub(crate) fn is_es256(&self) -> bool {

@@ -39,6 +39,7 @@ mod status;
 mod transaction;
 mod trust;
 mod verify;
+mod x509;
 
 pub use age::Date;
 pub use approval::Approval;

@@ -14,8 +14,12 @@ pub const MAX_DEPTH: usize = 24;
 pub const MAX_VALUES: usize = 4_096;
 /// Entries of transaction data in a challenge.
 pub const MAX_TRANSACTIONS: usize = 16;
-/// Keys in an issuer's JWKS. Every fitting one may be tried.
+/// Keys in an issuer's JWKS, or roots of its certificates. Every fitting one may be tried.
 pub const MAX_ISSUER_KEYS: usize = 16;
+/// Certificates that a signer may send (`x5c`). Chains in use have one or two below the root.
+pub const MAX_CERTIFICATES: usize = 4;
+/// Bytes of one of them. Qualified certificates, the largest in use, have some 3,000.
+pub const MAX_CERTIFICATE_BYTES: usize = 4_096;
 /// Bytes of a status list token.
 pub const MAX_STATUS_TOKEN_BYTES: usize = 4 << 20;
 /// Bytes of a decompressed status list: eight million credentials at two bits.

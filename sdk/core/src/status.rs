@@ -15,7 +15,7 @@ use crate::error::{Code, Error};
 use crate::jwk::PublicKey;
 use crate::jws::{Jws, JwsError};
 use crate::limits::{MAX_INTEGER, MAX_STATUS_BYTES, MAX_STATUS_LIST_BYTES, MAX_STATUS_TOKEN_BYTES};
-use crate::trust::Trust;
+use crate::trust::{Purpose, Signer, Trust};
 use crate::verify::Challenge;
 
 /// What is known of the status of a credential that was accepted.
@@ -91,8 +91,8 @@ impl StatusLists {
         }
         let (claims, issuers) = match token.first() {
             // A tagged item of CBOR; no JWT starts like that.
-            Some(0xc0..) => signed_cwt(token, trust)?,
-            _ => signed_jwt(token, trust)?,
+            Some(0xc0..) => signed_cwt(token, trust, now)?,
+            _ => signed_jwt(token, trust, now)?,
         };
         let latest = now.saturating_add(Challenge::DEFAULT_CLOCK_TOLERANCE.into());
         if claims.issued_at > latest || claims.starts.is_some_and(|starts| starts > latest) {
@@ -176,7 +176,7 @@ impl StatusList {
 }
 
 /// Section 5.1, and whose list it is.
-fn signed_jwt(token: &[u8], trust: &Trust) -> Result<(Claims, Vec<usize>), Error> {
+fn signed_jwt(token: &[u8], trust: &Trust, now: u64) -> Result<(Claims, Vec<usize>), Error> {
     let token = core::str::from_utf8(token).map_err(|_| malformed("the status list token is neither JWT nor CWT"))?;
     let jws = Jws::parse(token.trim_ascii()).map_err(|error| match error {
         JwsError::Malformed(why) | JwsError::Unsupported(why) => malformed(why),
@@ -191,12 +191,12 @@ fn signed_jwt(token: &[u8], trust: &Trust) -> Result<(Claims, Vec<usize>), Error
     let claims = jwt_claims(&jws)
         .filter(Claims::hold)
         .ok_or_else(|| malformed("the status list token lacks a claim, or one is malformed"))?;
-    let issuers = signers(&claims, trust, jws.header_text("kid"), &|key| jws.verified_by(key))?;
+    let issuers = signers(&claims, trust, &jws.signer(), now, &|key| jws.verified_by(key))?;
     Ok((claims, issuers))
 }
 
 /// Section 5.2, and whose list it is.
-fn signed_cwt(token: &[u8], trust: &Trust) -> Result<(Claims, Vec<usize>), Error> {
+fn signed_cwt(token: &[u8], trust: &Trust, now: u64) -> Result<(Claims, Vec<usize>), Error> {
     let message = Sign1::parse(token).ok_or_else(|| malformed("the status list token is not a tagged COSE_Sign1"))?;
     if !message.is_es256() {
         return Err(algorithm());
@@ -208,7 +208,8 @@ fn signed_cwt(token: &[u8], trust: &Trust) -> Result<(Claims, Vec<usize>), Error
     let claims = claims.ok_or_else(|| malformed("the status list token lacks a claim, or one is malformed"))?;
     let kid = message.kid().map(core::str::from_utf8).transpose();
     let kid = kid.map_err(|_| malformed("the status list token has a `kid` that is not text"))?;
-    let issuers = signers(&claims, trust, kid, &|key| message.verified_by(key))?;
+    let signer = Signer { kid, chain: message.chain() };
+    let issuers = signers(&claims, trust, &signer, now, &|key| message.verified_by(key))?;
     Ok((claims, issuers))
 }
 
@@ -269,16 +270,16 @@ fn bits(found: u64) -> Option<u8> {
 fn signers(
     claims: &Claims,
     trust: &Trust,
-    kid: Option<&str>,
+    signer: &Signer<'_>,
+    now: u64,
     verified_by: &dyn Fn(&PublicKey) -> bool,
 ) -> Result<Vec<usize>, Error> {
     let (mut signers, mut tried) = (Vec::new(), false);
     for (place, issuer) in trust.publishers(&claims.uri, claims.issuer.as_deref()) {
-        for key in issuer.keys(kid) {
+        if let Ok(keys) = issuer.keys(signer, now, Purpose::StatusList) {
             tried = true;
-            if verified_by(key) {
+            if keys.iter().any(verified_by) {
                 signers.push(place);
-                break;
             }
         }
     }

@@ -5,29 +5,59 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use der::asn1::ObjectIdentifier;
 use serde_json::{Map, Value};
 
-use crate::credential::strings;
-use crate::encoding::json_of;
+use crate::credential::{integer, strings};
+use crate::encoding::{base64, json_of};
 use crate::error::{Code, Error};
 use crate::jwk::{JwkError, PublicKey};
-use crate::limits::MAX_ISSUER_KEYS;
+use crate::limits::{MAX_CERTIFICATE_BYTES, MAX_CERTIFICATES, MAX_ISSUER_KEYS};
+use crate::x509::{self, Certificate, Name, PathError};
 
-/// A trust list: for each issuer its keys and the credential types that it is trusted for.
+/// A trust list: for each issuer whose signature it is known by, and the credential types that it is trusted for.
 ///
 /// ```json
 /// {"issuers": [{
 ///   "iss": "https://wallet.example",
-///   "jwks": {"keys": [{"kty": "EC", "crv": "P-256", "kid": "1", "x": "...", "y": "..."}]},
+///   "jwks": {"keys": [{"kty": "EC", "crv": "P-256", "kid": "1", "x": "...", "y": "...", "exp": 1800000000}]},
 ///   "vct": ["urn:bandpass:band:1"],
 ///   "status_uris": ["https://wallet.example/status/"]
+/// }, {
+///   "x5c_roots": ["MII..."],
+///   "leaf": {"san_dns": "issuer.example"},
+///   "eku": ["1.3.6.1.4.1.99999.1"],
+///   "vct": ["urn:example:pid:de"],
+///   "aka_vcts": ["urn:example:pid"]
 /// }]}
 /// ```
 ///
 /// `status_uris` are the status lists that the issuer publishes, or folders of them, each with a slash at its end. Without
 /// it the issuer may publish anywhere.
 ///
-/// Instead of `vct`, `"any_vct": true` trusts the issuer for every type, which weakens the verdict. `"typ"` lists the
+/// `docs/trust-list.schema.json` is its JSON Schema. An entry has `jwks` or `x5c_roots`, never both:
+///
+/// - With `jwks`, `iss` names the issuer, and `kid` chooses among its keys. A key may have `nbf` and `exp` (seconds since
+///   1970): it counts from the first until before the second. One with `revoked` never counts (these are the parameters of
+///   `OpenID` Federation 1.0). Certificates in a token are ignored.
+/// - With `x5c_roots`, a token brings its chain (`x5c`), which must lead to one of these roots (base64 of DER), by ECDSA
+///   with SHA-256 on P-256 throughout; other curves are not supported. Every certificate, the root included, must be valid
+///   at the time of the challenge, without tolerance. The chain must not contain the root (HAIP 1.0, section 6.1.1).
+///   `leaf` is what the signer's certificate must be called: one of `san_uri`, `san_dns` and `subject` (RFC 4514, as
+///   `openssl x509 -subject -nameopt RFC2253` prints it), each compared exactly. It must have the key usage
+///   `digitalSignature` and, where `eku` is given, one of these extended key usages. A certificate with extended key
+///   usages of which none is in `eku` is refused, unless it has `anyExtendedKeyUsage` and `eku` is not given.
+///
+/// Issuers are known by `iss`. With `x5c_roots` it is the name of the leaf: the URI of `san_uri`, `https://` and the host
+/// of `san_dns`, or the subject. A token's `iss`, if there is one, must be that URI; a token without one belongs to the
+/// entry whose `leaf` its certificate fits. An entry with `san_dns` may have an `iss` of its own, an `https` URL with that
+/// host.
+///
+/// Status lists of an issuer are signed by the same keys, or below the same roots by a certificate as `status_leaf` and
+/// `status_eku` say, which are `leaf` and `eku` unless given.
+///
+/// Instead of `vct`, `"any_vct": true` trusts the issuer for every type, which weakens the verdict. What a credential says
+/// in `aka_vcts` counts only for types that the entry lists under `aka_vcts`. `"typ"` lists the
 /// `typ` values that the issuer's credentials may have, `["dc+sd-jwt"]` unless given; any other makes plain SD-JWTs
 /// (RFC 9901) acceptable, which need no `vct`.
 #[derive(Clone, Debug)]
@@ -39,16 +69,57 @@ pub struct Trust {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Issuer {
-    keys: Vec<(Option<String>, PublicKey)>,
+    /// `iss`, or what the certificate says in its place.
+    name: String,
+    anchors: Anchors,
     vct: VctRule,
+    aka_vcts: Vec<String>,
     typ: Vec<String>,
     status_uris: Option<Vec<String>>,
+}
+
+/// What a signature is traced to.
+#[derive(Clone, Debug)]
+enum Anchors {
+    Keys(Vec<Key>),
+    Roots { roots: Vec<Vec<u8>>, credential: Leaf, status: Leaf },
+}
+
+/// A key of a JWKS.
+#[derive(Clone, Debug)]
+struct Key {
+    kid: Option<String>,
+    starts: u64,
+    ends: u64,
+    key: PublicKey,
+}
+
+/// What a signer's certificate must be.
+#[derive(Clone, Debug)]
+struct Leaf {
+    name: Name,
+    /// Object identifiers of extended key usages, as DER has them.
+    purposes: Vec<Vec<u8>>,
 }
 
 #[derive(Clone, Debug)]
 enum VctRule {
     Any,
     Listed(Vec<String>),
+}
+
+/// What a signed object says of whose signature it is: a JWS in `kid` and `x5c`, a COSE object in `kid` and `x5chain`.
+pub(crate) struct Signer<'a> {
+    pub(crate) kid: Option<&'a str>,
+    /// Certificates in DER, the signer's first; empty if there are none, `None` if they can't be read.
+    pub(crate) chain: Option<Vec<Vec<u8>>>,
+}
+
+/// What was signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Credential,
+    StatusList,
 }
 
 /// `typ` of an SD-JWT VC (draft-ietf-oauth-sd-jwt-vc, section 2.2.1).
@@ -66,11 +137,10 @@ impl Trust {
         let document = Members::of(&document, &["issuers"])?;
         let (mut by_iss, mut issuers) = (BTreeMap::new(), Vec::new());
         for entry in document.array("issuers")?.ok_or_else(|| malformed("a trust list has `issuers`"))? {
-            let entry = Members::of(entry, &["iss", "jwks", "vct", "any_vct", "typ", "status_uris"])?;
-            let iss = entry.text("iss")?.ok_or_else(|| malformed("an issuer has an `iss`"))?;
-            let issuer = Issuer::parse(&entry).map_err(|error| error.actual(iss))?;
-            if by_iss.insert(iss.to_owned(), issuers.len()).is_some() {
-                return Err(malformed("an issuer is listed twice").claim("iss").actual(iss));
+            let entry = Members::of(entry, MEMBERS)?;
+            let issuer = Issuer::parse(&entry)?;
+            if by_iss.insert(issuer.name.clone(), issuers.len()).is_some() {
+                return Err(malformed("an issuer is listed twice").claim("iss").actual(&issuer.name));
             }
             issuers.push(issuer);
         }
@@ -89,24 +159,46 @@ impl Trust {
         let places = self.issuers.iter().enumerate();
         places.filter(move |(place, issuer)| named.is_none_or(|named| named == Some(place)) && issuer.publishes_at(uri))
     }
+
+    /// The first entry whose `leaf` is the signer's certificate, for tokens without `iss`. Nothing is verified yet.
+    pub(crate) fn issuer_of(&self, signer: &Signer<'_>) -> Option<(usize, &Issuer)> {
+        let leaf = signer.chain.as_ref()?.first()?;
+        self.issuers.iter().enumerate().find(|(_, issuer)| match &issuer.anchors {
+            Anchors::Keys(_) => false,
+            Anchors::Roots { credential, .. } => credential.name.is_in(leaf),
+        })
+    }
 }
+
+/// Members of an entry.
+const MEMBERS: &[&str] = &[
+    "iss",
+    "jwks",
+    "x5c_roots",
+    "leaf",
+    "eku",
+    "status_leaf",
+    "status_eku",
+    "vct",
+    "any_vct",
+    "aka_vcts",
+    "typ",
+    "status_uris",
+];
 
 impl Issuer {
     fn parse(entry: &Members<'_>) -> Result<Self, Error> {
-        let mut keys = Vec::new();
-        // RFC 7517, section 5: members of a set that are not understood are ignored.
-        let jwks = entry.0.get("jwks").and_then(|jwks| jwks.get("keys")).and_then(Value::as_array);
-        for jwk in jwks.ok_or_else(|| malformed("an issuer has `jwks` with `keys`"))? {
-            let jwk = jwk.as_object().ok_or_else(|| malformed("a key is not an object"))?;
-            match PublicKey::from_jwk(jwk) {
-                Ok(key) => keys.push((jwk.get("kid").and_then(Value::as_str).map(ToOwned::to_owned), key)),
-                Err(JwkError::OtherUse) => {}
-                Err(JwkError::Malformed(why)) => return Err(malformed(why).claim("jwks")),
+        let iss = entry.text("iss")?;
+        let (name, anchors) = match (entry.0.get("jwks"), entry.array("x5c_roots")?) {
+            (Some(jwks), None) => {
+                if let Some(other) = ["leaf", "eku", "status_leaf", "status_eku"].iter().find(|name| entry.has(name)) {
+                    return Err(malformed("only an entry with `x5c_roots` has this member").claim(other));
+                }
+                (iss.ok_or_else(|| malformed("an issuer has an `iss`"))?.to_owned(), Anchors::keys(jwks)?)
             }
-        }
-        if keys.is_empty() || keys.len() > MAX_ISSUER_KEYS {
-            return Err(malformed("an issuer has no ES256 key, or too many").claim("jwks"));
-        }
+            (None, Some(roots)) => Anchors::roots(roots, entry, iss)?,
+            _ => return Err(malformed("an issuer has `jwks` or `x5c_roots`, and not both").claim("jwks")),
+        };
         let typ = entry.strings("typ")?.unwrap_or_else(|| [SD_JWT_VC.to_owned()].into());
         let any_vct = match entry.0.get("any_vct") {
             None => false,
@@ -124,7 +216,8 @@ impl Issuer {
             }
             (false, listed) => VctRule::Listed(listed.unwrap_or_default()),
         };
-        Ok(Self { keys, vct, typ, status_uris: entry.strings("status_uris")? })
+        let aka_vcts = entry.strings("aka_vcts")?.unwrap_or_default();
+        Ok(Self { name, anchors, vct, aka_vcts, typ, status_uris: entry.strings("status_uris")? })
     }
 
     /// Whether `uri` is one of `status_uris`, or below one that ends with a slash. Without `status_uris` any will do.
@@ -133,12 +226,40 @@ impl Issuer {
         self.status_uris.as_ref().is_none_or(|listed| listed.iter().any(covers))
     }
 
-    /// The keys that fit the `kid` of a header; all of them when it names none. A key without one fits any.
-    pub(crate) fn keys<'a>(&'a self, kid: Option<&'a str>) -> impl Iterator<Item = &'a PublicKey> {
-        self.keys
-            .iter()
-            .filter(move |(known, _)| kid.is_none() || known.is_none() || known.as_deref() == kid)
-            .map(|(_, key)| key)
+    /// `iss`, or what the signer's certificate says in its place.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The keys that may have signed, at least one: those of the JWKS that fit, or that of the signer's certificate, whose
+    /// chain is checked here. Whether one of them did sign is for the caller to find out.
+    ///
+    /// # Errors
+    /// [`Code::IssuerUntrusted`], `issuer.certificate*`, [`Code::IssuerNotYetValid`], [`Code::IssuerExpired`] or
+    /// [`Code::TokenTooLarge`], in the order of the codes.
+    pub(crate) fn keys(&self, signer: &Signer<'_>, now: u64, purpose: Purpose) -> Result<Vec<PublicKey>, Error> {
+        match &self.anchors {
+            Anchors::Keys(keys) => keys_at(keys, signer.kid, now),
+            Anchors::Roots { roots, credential, status } => {
+                let leaf = match purpose {
+                    Purpose::Credential => credential,
+                    Purpose::StatusList => status,
+                };
+                let chain = signer.chain.as_deref().filter(|chain| !chain.is_empty());
+                leaf.certified_key(chain.ok_or_else(not_a_chain)?, roots, now).map(|key| [key].into())
+            }
+        }
+    }
+
+    /// The authorities that the certificates of a chain name (RFC 5280, section 4.2.1.1), once [`Issuer::keys`] checked it.
+    pub(crate) fn authority_key_ids(&self, signer: &Signer<'_>) -> Vec<Vec<u8>> {
+        match &self.anchors {
+            Anchors::Keys(_) => Vec::new(),
+            Anchors::Roots { .. } => {
+                let certificates = x509::read(signer.chain.as_deref().unwrap_or_default()).unwrap_or_default();
+                certificates.iter().filter_map(Certificate::authority_key_id).map(ToOwned::to_owned).collect()
+            }
+        }
     }
 
     pub(crate) fn allows_typ(&self, typ: &str) -> bool {
@@ -149,11 +270,166 @@ impl Issuer {
         &self.typ
     }
 
-    pub(crate) fn allows_vct(&self, vct: &str) -> bool {
-        match &self.vct {
+    /// The types of a credential that count: its `vct` if it is allowed, and of its `aka_vcts` those that are listed.
+    pub(crate) fn types(&self, vct: Option<&str>, aka_vcts: &[String]) -> Vec<String> {
+        let allowed = |vct: &&str| match &self.vct {
             VctRule::Any => true,
             VctRule::Listed(listed) => listed.iter().any(|allowed| allowed == vct),
+        };
+        let aka_vcts = aka_vcts.iter().filter(|aka| self.aka_vcts.contains(aka)).map(String::as_str);
+        vct.filter(allowed).into_iter().chain(aka_vcts).map(ToOwned::to_owned).collect()
+    }
+}
+
+impl Anchors {
+    fn keys(jwks: &Value) -> Result<Self, Error> {
+        let mut keys = Vec::new();
+        // RFC 7517, section 5: members of a set that are not understood are ignored.
+        let jwks = jwks.get("keys").and_then(Value::as_array);
+        for jwk in jwks.ok_or_else(|| malformed("`jwks` has `keys`").claim("jwks"))? {
+            let jwk = jwk.as_object().ok_or_else(|| malformed("a key is not an object").claim("jwks"))?;
+            let time = |name, default| match jwk.get(name) {
+                None => Ok(default),
+                found => integer(found).ok_or_else(|| malformed("a time of a key is no whole number").claim(name)),
+            };
+            let (starts, ends) = (time("nbf", 0)?, time("exp", u64::MAX)?);
+            match PublicKey::from_jwk(jwk) {
+                Ok(_) if jwk.contains_key("revoked") => {}
+                Ok(key) => {
+                    let kid = jwk.get("kid").and_then(Value::as_str).map(ToOwned::to_owned);
+                    keys.push(Key { kid, starts, ends, key });
+                }
+                Err(JwkError::OtherUse) => {}
+                Err(JwkError::Malformed(why)) => return Err(malformed(why).claim("jwks")),
+            }
         }
+        if keys.is_empty() || keys.len() > MAX_ISSUER_KEYS {
+            return Err(malformed("an issuer has no ES256 key, or too many").claim("jwks"));
+        }
+        Ok(Self::Keys(keys))
+    }
+
+    /// With the name by which the issuer is known.
+    fn roots(roots: &[Value], entry: &Members<'_>, iss: Option<&str>) -> Result<(String, Self), Error> {
+        if roots.is_empty() || roots.len() > MAX_ISSUER_KEYS {
+            return Err(malformed("an issuer has no root, or too many").claim("x5c_roots"));
+        }
+        let ders = roots.iter().map(|root| root.as_str().and_then(base64)).collect::<Option<Vec<_>>>();
+        let roots = ders.ok_or_else(|| malformed("a root is not base64").claim("x5c_roots"))?;
+        let certificates = x509::read(&roots).unwrap_or_default();
+        if certificates.len() != roots.len()
+            || !certificates.iter().all(|root| root.signs_certificates() && root.key().is_some())
+        {
+            let error = malformed("a root is not the certificate of an authority with a P-256 key");
+            return Err(error.claim("x5c_roots"));
+        }
+        let purposes = |name| {
+            let ids = entry.strings(name)?.unwrap_or_default();
+            let ids = ids.iter().map(|id| ObjectIdentifier::new(id).ok().map(|id| id.as_bytes().to_vec()));
+            let ids = ids.collect::<Option<Vec<_>>>();
+            ids.ok_or_else(|| malformed("an extended key usage is not an object identifier").claim(name))
+        };
+        let name = leaf_name(entry, "leaf")?.ok_or_else(|| malformed("an issuer with roots has a `leaf`"))?;
+        let credential = Leaf { name, purposes: purposes("eku")? };
+        let status = Leaf {
+            name: leaf_name(entry, "status_leaf")?.unwrap_or_else(|| credential.name.clone()),
+            purposes: if entry.has("status_eku") { purposes("status_eku")? } else { credential.purposes.clone() },
+        };
+        let known_by = match &credential.name {
+            Name::Uri(name) | Name::Subject(name) => name.clone(),
+            Name::Dns(host) => alloc::format!("https://{host}"),
+        };
+        let known_by = match (iss, &credential.name) {
+            (None, _) => known_by,
+            (Some(iss), Name::Dns(_)) if iss.strip_prefix(&known_by).is_some_and(|path| path.starts_with('/')) => {
+                iss.to_owned()
+            }
+            (Some(iss), Name::Dns(_) | Name::Uri(_)) if iss == known_by => known_by,
+            (Some(iss), _) => return Err(malformed("`iss` is not what `leaf` names").claim("iss").actual(iss)),
+        };
+        Ok((known_by, Self::Roots { roots, credential, status }))
+    }
+}
+
+/// What a certificate must be called: an object with one member.
+fn leaf_name(entry: &Members<'_>, name: &str) -> Result<Option<Name>, Error> {
+    let Some(found) = entry.0.get(name) else { return Ok(None) };
+    let leaf = Members::of(found, &["san_dns", "san_uri", "subject"])?;
+    let text = |member| Ok::<_, Error>(leaf.text(member)?.filter(|text| !text.is_empty()).map(ToOwned::to_owned));
+    match (leaf.0.len(), text("san_dns")?, text("san_uri")?, text("subject")?) {
+        (1, Some(host), None, None) => Ok(Some(Name::Dns(host))),
+        (1, None, Some(uri), None) => Ok(Some(Name::Uri(uri))),
+        (1, None, None, Some(subject)) => Ok(Some(Name::Subject(subject))),
+        _ => Err(malformed("a certificate is named by one of `san_dns`, `san_uri` and `subject`").claim(name)),
+    }
+}
+
+/// The keys that fit the `kid` of a header and count now. Those without `kid`, in the header or in the list, fit any.
+fn keys_at(keys: &[Key], kid: Option<&str>, now: u64) -> Result<Vec<PublicKey>, Error> {
+    let fitting = keys.iter().filter(|key| kid.is_none() || key.kid.is_none() || key.kid.as_deref() == kid);
+    let (mut counting, mut early, mut late) = (Vec::new(), false, false);
+    for key in fitting {
+        match (now < key.starts, now >= key.ends) {
+            (false, false) => counting.push(key.key.clone()),
+            (_, true) => late = true,
+            (true, false) => early = true,
+        }
+    }
+    let error = match (counting.is_empty(), early, late) {
+        (false, _, _) => return Ok(counting),
+        (true, _, true) => Error::new(Code::IssuerExpired, "the issuer's key is not valid any more"),
+        (true, true, false) => Error::new(Code::IssuerNotYetValid, "the issuer's key is not valid yet"),
+        (true, false, false) => Error::new(Code::IssuerUntrusted, "the issuer has no such key in the trust list"),
+    };
+    Err(error.claim("kid").actual(kid.unwrap_or_default()))
+}
+
+fn not_a_chain() -> Error {
+    Error::new(Code::IssuerCertificate, "the signer sends no chain of certificates").claim("x5c")
+}
+
+impl Leaf {
+    /// The key of the first certificate, once everything about its chain was checked.
+    fn certified_key(&self, chain: &[Vec<u8>], roots: &[Vec<u8>], now: u64) -> Result<PublicKey, Error> {
+        let refused = |code, why| Err(Error::new(code, why).claim("x5c"));
+        if chain.len() > MAX_CERTIFICATES || chain.iter().any(|der| der.len() > MAX_CERTIFICATE_BYTES) {
+            return refused(Code::TokenTooLarge, "the chain has too many certificates, or too large ones");
+        }
+        let path_error = |error| match error {
+            PathError::Malformed => not_a_chain(),
+            PathError::Authority => {
+                Error::new(Code::IssuerCertificateUsage, "the certificate is an authority's").claim("x5c")
+            }
+            PathError::NotYetValid => {
+                Error::new(Code::IssuerNotYetValid, "a certificate is not valid yet").claim("x5c")
+            }
+            PathError::Expired => Error::new(Code::IssuerExpired, "a certificate has expired").claim("x5c"),
+            PathError::Refused => {
+                let why = "the certificates are no path to a root that is trusted and valid now";
+                Error::new(Code::IssuerCertificatePath, why).claim("x5c")
+            }
+        };
+        let certificates = x509::read(chain).map_err(path_error)?;
+        // HAIP 1.0, section 6.1.1: the trust anchor is not sent.
+        if chain.iter().any(|der| roots.contains(der)) {
+            return refused(Code::IssuerCertificate, "the signer sends the root along");
+        }
+        let Some(((leaf, others), der)) = certificates.split_first().zip(chain.first()) else {
+            return Err(not_a_chain());
+        };
+        if !self.name.is_in(der) {
+            return refused(Code::IssuerCertificateName, "the certificate does not bear the issuer's name");
+        }
+        let named = self.purposes.is_empty() || leaf.has_purpose(&self.purposes);
+        let allowed = certificates.iter().all(|certificate| certificate.allows_purpose(&self.purposes));
+        if !(leaf.signs() && named && allowed && others.iter().all(Certificate::signs_certificates)) {
+            return refused(Code::IssuerCertificateUsage, "a certificate is not for signing this");
+        }
+        let Some(key) = leaf.key() else {
+            return refused(Code::IssuerCertificateUsage, "the key of the certificate is not for ES256");
+        };
+        x509::verify_path(chain, roots, now).map_err(path_error)?;
+        Ok(key)
     }
 }
 
@@ -169,6 +445,10 @@ impl<'a> Members<'a> {
         }
     }
 
+    fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
     fn text(&self, name: &str) -> Result<Option<&'a str>, Error> {
         let text = |value: &'a Value| value.as_str().ok_or_else(|| malformed("a member is not a string").claim(name));
         self.0.get(name).map(text).transpose()
@@ -181,7 +461,7 @@ impl<'a> Members<'a> {
     }
 
     fn strings(&self, name: &str) -> Result<Option<Vec<String>>, Error> {
-        if !self.0.contains_key(name) {
+        if !self.has(name) {
             return Ok(None);
         }
         let found =

@@ -415,9 +415,9 @@ impl Checked {
         require_claims(&self.credential, query, challenge, requirements)?;
         Ok(Verified {
             issuer: self.credential.issuer.clone(),
-            credential_type: self.credential.vct.clone(),
             query_id: query_id.map(Into::into),
             kind: self.credential.kind.clone(),
+            credential_type: self.credential.kind.types.first().cloned(),
             claims: self.credential.claims.clone(),
             expires: self.credential.expires,
             status,
@@ -573,13 +573,14 @@ pub struct Verified {
 }
 
 impl Verified {
-    /// `iss` of the credential.
+    /// `iss` of the credential, or what stands for it in the trust list where its certificate names the issuer.
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
 
-    /// `vct` of the credential; `None` for a plain SD-JWT without one.
+    /// `vct` of the credential; `None` for a plain SD-JWT without one. If the issuer is not trusted for it but for one of
+    /// the credential's `aka_vcts`, that one.
     #[must_use]
     pub fn credential_type(&self) -> Option<&str> {
         self.credential_type.as_deref()
