@@ -1,5 +1,7 @@
 //! A good token in the making, for vectors to spoil.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context as _, Result, ensure};
 use bandpass_roles::status_list::{encoded, sign1};
 use bandpass_roles::{BAND_VCT, Key, StatusList, base64url, random_id, sd_jwt, sha256_base64url, transaction_data};
@@ -20,6 +22,8 @@ pub(crate) const AUDIENCE: &str = "x509_san_dns:shop.example";
 type PayloadEdit = Box<dyn FnOnce(&mut Value, &mut Vec<String>)>;
 /// Changes what goes over the wire.
 type TokenEdit = Box<dyn FnOnce(String) -> String>;
+/// Changes another good token of the same holder, for the same challenge.
+pub(crate) type DraftEdit = Box<dyn FnOnce(&mut Draft)>;
 
 /// A status list token in the making.
 #[derive(Clone)]
@@ -58,6 +62,8 @@ pub(crate) struct Draft {
     pub(crate) approval: Option<(Value, Value)>,
     pub(crate) edit_token: Option<TokenEdit>,
     pub(crate) status_lists: Vec<StatusDraft>,
+    /// What is sent beside it, each with the query that it answers; this one then answers the query that is asked.
+    pub(crate) beside: Vec<(&'static str, DraftEdit)>,
     pub(crate) expected: Expected,
 }
 
@@ -121,6 +127,7 @@ impl Draft {
             approval: None,
             edit_token: None,
             status_lists: vec![StatusDraft::new(&issuer_key)],
+            beside: Vec::new(),
             expected: Expected {
                 audience: vec![AUDIENCE.into()],
                 nonce,
@@ -129,6 +136,7 @@ impl Draft {
                 clock_tolerance: 60,
                 status_max_age: 900,
                 transaction_data: Vec::new(),
+                dcql: None,
                 query_id: String::new(),
                 requirements: Requirements::default(),
             },
@@ -205,6 +213,22 @@ impl Draft {
         })
     }
 
+    /// The token by itself, or an object with what is sent beside it.
+    fn vp_token(&mut self, name: &str) -> Result<String> {
+        if self.beside.is_empty() {
+            return self.token();
+        }
+        let mut sent = BTreeMap::<_, Vec<_>>::new();
+        sent.entry(self.expected.query_id.clone()).or_default().push(self.token()?);
+        for (number, (query_id, change)) in std::mem::take(&mut self.beside).into_iter().enumerate() {
+            let mut other = Self::new(&format!("{name}/{number}"))?;
+            other.proof()["nonce"] = self.expected.nonce.clone().into();
+            change(&mut other);
+            sent.entry(query_id.into()).or_default().push(other.token()?);
+        }
+        Ok(json!(sent).to_string())
+    }
+
     fn sign_proof(&mut self, mut proof: Value, presented: &str) -> Result<String> {
         let hashes = self.expected.transaction_data.iter().map(|sent| sha256_base64url(sent.as_bytes()));
         let hashes = hashes.collect::<Vec<_>>();
@@ -256,11 +280,27 @@ impl Draft {
             section: section.into(),
             trust: self.trust.clone(),
             status_lists: self.status_lists.iter().map(StatusDraft::token).collect::<Result<_>>()?,
-            vp_token: self.token()?,
+            vp_token: self.vp_token(name)?,
             expected: self.expected,
             result,
         })
     }
+}
+
+/// The same as EUDI TS12 has it: the amount is a JSON number, with these digits.
+pub(crate) fn eudi_payment(amount: &str) -> String {
+    let entry = format!(
+        r#"{{"type":"urn:eudi:sca:payment:1","credential_ids":["band"],"payload":{{"transaction_id":"t-1","payee":{{"name":"Corner Bookshop","id":"merchant-7"}},"currency":"EUR","amount":{amount}}}}}"#
+    );
+    base64url(entry.as_bytes())
+}
+
+/// A sign-in that offers hash algorithms, so that the answer has to name one.
+pub(crate) fn with_algorithms() -> String {
+    let entry = json!({"type": "urn:bandpass:sign-in:1", "credential_ids": ["band"],
+        "transaction_data_hashes_alg": ["sha-512", "sha-256"],
+        "payload": {"transaction_id": "t-1", "service": "mail", "action": "open"}});
+    base64url(entry.to_string().as_bytes())
 }
 
 /// `uri` of the status list.

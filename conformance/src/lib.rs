@@ -7,6 +7,8 @@
 
 mod certificate;
 mod draft;
+pub mod peers;
+pub mod suite;
 mod vectors;
 
 use std::collections::BTreeMap;
@@ -81,6 +83,9 @@ pub struct Expected {
     /// Transaction data as sent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub transaction_data: Vec<String>,
+    /// DCQL query as sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dcql: Option<Value>,
     /// The query that is asked; empty for a bare presentation.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub query_id: String,
@@ -123,6 +128,9 @@ pub struct Requirements {
     /// Claims that must be disclosed, as DCQL paths: strings, numbers and `null`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub claims: Vec<Vec<Value>>,
+    /// Full years that the holder must have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub age_at_least: Option<u8>,
     /// Query whose presentation must prove the same key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub same_holder_as: Option<String>,

@@ -17,8 +17,10 @@ fn presentation(criterion: &mut Criterion) {
     let trust = vector.trust.to_string();
     let mut group = criterion.benchmark_group("payment: issuer, holder and approval signatures");
 
-    let verifier =
+    let mut verifier =
         bandpass_core::Verifier::new(bandpass_core::Trust::from_json(trust.as_bytes()).expect("a trust list"));
+    let [status_list] = <[_; 1]>::try_from(vector.status_list_tokens().expect("status lists")).expect("one");
+    verifier.update_status(&status_list, vector.expected.now).expect("a status list");
     let native = bandpass_core::Expected {
         challenge: bandpass_core::Challenge::new(
             vector.expected.audience.clone(),
@@ -35,6 +37,7 @@ fn presentation(criterion: &mut Criterion) {
 
     let runtime = Runtime::new().expect("a runtime");
     let mut verifier = Verifier::open(&runtime, trust.into_bytes()).expect("a verifier");
+    verifier.update_status(status_list, vector.expected.now).expect("a status list");
     let challenge = Challenge::from(&vector.expected);
     let requirements = Requirements::default();
     group.bench_function("verify, component", |bencher| {

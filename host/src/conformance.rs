@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::bindings::sdk::exports::bandpass::sdk::setup::Challenge;
 use crate::bindings::sdk::exports::bandpass::sdk::verification::{Demand, PathSegment, Requirements};
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::runtime::Runtime;
 use crate::verifier::{Accepted, Verifier};
 
@@ -23,6 +23,9 @@ pub fn run_vector(runtime: &Runtime, vector: &Vector) -> Verdict {
 
 fn verify(runtime: &Runtime, vector: &Vector) -> Result<Accepted, Error> {
     let mut verifier = Verifier::open(runtime, vector.trust.to_string().into_bytes())?;
+    for token in vector.status_list_tokens().map_err(|error| Error::host(Code::HostInput, error))? {
+        verifier.update_status(token, vector.expected.now)?;
+    }
     let challenge = Challenge::from(&vector.expected);
     let requirements = Requirements::from(&vector.expected.requirements);
     verifier.verify(vector.vp_token.as_bytes(), &challenge, &vector.expected.query_id, &requirements)
@@ -36,6 +39,7 @@ impl From<&Expected> for Challenge {
             now: expected.now,
             max_age: expected.max_age,
             clock_tolerance: expected.clock_tolerance,
+            status_max_age: expected.status_max_age,
             transaction_data: expected.transaction_data.clone(),
         }
     }
@@ -45,6 +49,7 @@ impl From<&AskedFor> for Requirements {
     fn from(asked: &AskedFor) -> Self {
         Self {
             holder: demand(asked.holder),
+            status: demand(asked.status),
             approval: demand(asked.approval),
             methods: asked.methods.clone(),
             worn: demand(asked.worn),

@@ -12,6 +12,7 @@ pub(crate) fn to_policy<T, U: From<T>>(found: T) -> U {
 pub(crate) fn to_sdk(requirements: policy::Requirements) -> sdk::Requirements {
     sdk::Requirements {
         holder: demand(requirements.holder),
+        status: demand(requirements.status),
         approval: demand(requirements.approval),
         methods: requirements.methods,
         worn: demand(requirements.worn),
@@ -86,7 +87,9 @@ impl From<sdk::Evidence> for policy::Evidence {
 impl From<sdk::StatusState> for policy::StatusState {
     fn from(status: sdk::StatusState) -> Self {
         match status {
+            sdk::StatusState::NotReferenced => Self::NotReferenced,
             sdk::StatusState::NotChecked => Self::NotChecked,
+            sdk::StatusState::Valid => Self::Valid,
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, bail};
+use bandpass::Verifier;
 use bandpass_core::limits::MAX_SUBMISSION_BYTES;
 
 use crate::terminal::plain;
@@ -37,6 +38,20 @@ fn limited(source: impl Read) -> io::Result<Vec<u8>> {
 
 pub(crate) fn file(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).with_context(|| path.display().to_string())
+}
+
+/// Gives the verifier status lists. The first that it refuses is the verdict: without it nothing could be accepted.
+pub(crate) fn status_lists(
+    verifier: &mut Verifier,
+    paths: &[PathBuf],
+    now: u64,
+) -> Result<Result<(), bandpass::Error>> {
+    for path in paths {
+        if let Err(error) = verifier.update_status(file(path)?, now) {
+            return Ok(Err(error));
+        }
+    }
+    Ok(Ok(()))
 }
 
 /// Transaction data as sent: the base64url string in a file.

@@ -53,9 +53,9 @@ impl Decision {
                 let obligations = obligations
                     .iter()
                     .map(|obligation| json!({"name": obligation.name, "parameters": object(&obligation.parameters)}));
-                let Accepted { issuer, key_thumbprint, .. } = proven.accepted();
+                let Accepted { issuer, key_thumbprint, status: found, .. } = proven.accepted();
                 json!({"decision": "allow", "reason": reason, "obligations": obligations.collect::<Vec<_>>(),
-                    "issuer": issuer, "key_thumbprint": key_thumbprint})
+                    "issuer": issuer, "key_thumbprint": key_thumbprint, "status": status(*found)})
             }
             Self::Deny { reason, message } => {
                 json!({"decision": "deny", "reason": reason, "message": message, "obligations": []})
@@ -99,6 +99,7 @@ fn requirements(requirements: &Requirements) -> Value {
     let mut asked = Map::new();
     for (name, demand) in [
         ("holder", requirements.holder),
+        ("status", requirements.status),
         ("approval", requirements.approval),
         ("worn", requirements.worn),
         ("unlocked", requirements.unlocked),
@@ -138,9 +139,11 @@ fn path(path: &ClaimPath) -> Value {
     path.iter().map(segment).collect::<Vec<_>>().into()
 }
 
-fn status(status: StatusState) -> &'static str {
+pub(crate) fn status(status: StatusState) -> &'static str {
     match status {
+        StatusState::NotReferenced => "not-referenced",
         StatusState::NotChecked => "not-checked",
+        StatusState::Valid => "valid",
     }
 }
 

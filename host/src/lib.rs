@@ -8,12 +8,13 @@
 //! use bandpass::{Challenge, Plugin, Request, Runtime, Verifier};
 //!
 //! # fn main() -> Result<(), bandpass::Error> {
-//! # let (wasm, trust, settings, vp_token) = (vec![], vec![], "{}", "");
-//! # let challenge = Challenge { audience: vec![], nonce: String::new(), now: 0, max_age: 300, clock_tolerance: 60,
-//! #     transaction_data: vec![] };
+//! # let (wasm, trust, status_list, settings, vp_token) = (vec![], vec![], vec![], "{}", "");
+//! # let (nonce, now) = (String::new(), 0);
 //! let runtime = Runtime::new()?;
 //! let mut verifier = Verifier::open(&runtime, trust)?;
+//! verifier.update_status(status_list, now)?;
 //! let plugin = Plugin::load(&runtime, &wasm)?;
+//! let challenge = Challenge::new("x509_san_dns:shop.example".into(), nonce, now);
 //! let request = Request { now: challenge.now, merchant: "shop".into(), context: "{}".into() };
 //! let outcome = plugin.decide(&mut verifier, settings, vp_token.as_bytes(), &challenge, &request);
 //! println!("{}", outcome.decision.reason());
@@ -35,7 +36,7 @@ mod used;
 mod verifier;
 
 pub use bindings::policy::exports::bandpass::sdk::policy::{Description, Obligation, Query, Request};
-pub use bindings::sdk::exports::bandpass::sdk::setup::Challenge;
+pub use bindings::sdk::exports::bandpass::sdk::setup::{Challenge, StatusListInfo};
 pub use bindings::sdk::exports::bandpass::sdk::verification::{
     Approval, CounterState, Demand, Distance, Evidence, Failure, Money, PathSegment, Payee, Payment, Requirements,
     StatusState, Transaction,

@@ -1,12 +1,13 @@
 //! The verifier component, in a store of its own.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use wasmtime::Store;
 use wasmtime::component::{Linker, ResourceAny};
 
-use crate::bindings::sdk::exports::bandpass::sdk::setup::Challenge;
+use crate::bindings::sdk::exports::bandpass::sdk::setup::{Challenge, StatusListInfo};
 use crate::bindings::sdk::exports::bandpass::sdk::verification::{
     ClaimPath, Evidence, Failure, Requirements, StatusState, Transaction,
 };
@@ -19,6 +20,8 @@ use crate::runtime::{Runtime, VERIFIER_COMPONENT};
 pub struct Verifier {
     pre: SdkPre<Limits>,
     trust: Arc<[u8]>,
+    /// Status list tokens that were taken in, by their `sub`, each with the time at which it was.
+    status_lists: BTreeMap<String, (Vec<u8>, u64)>,
     /// None while a policy has it, and after a trap, which poisons an instance for good.
     pub(crate) instance: Option<Instance>,
 }
@@ -55,9 +58,25 @@ impl Verifier {
             SdkPre::new(Linker::new(runtime.engine()).instantiate_pre(&component)?)
         };
         let pre = pre().map_err(|error| Error::host(Code::HostRuntime, error))?;
-        let mut verifier = Self { pre, trust: trust.into(), instance: None };
+        let mut verifier = Self { pre, trust: trust.into(), status_lists: BTreeMap::new(), instance: None };
         verifier.instance()?;
         Ok(verifier)
+    }
+
+    /// Takes in a status list token, a compact JWT or a CWT. `now`: seconds since 1970.
+    ///
+    /// # Errors
+    /// The verifier's refusal (`status.*`), after which what was held is held on, or `verifier.trap`.
+    pub fn update_status(&mut self, token: Vec<u8>, now: u64) -> Result<StatusListInfo, Error> {
+        let info = match self.instance()?.update_status(&token, now) {
+            Ok(info) => info.map_err(Error::Refused)?,
+            Err(error) => {
+                self.instance = None;
+                return Err(trapped(&error));
+            }
+        };
+        self.status_lists.insert(info.uri.clone(), (token, now));
+        Ok(info)
     }
 
     /// Verifies the presentation that answers `query_id`, the empty one for a bare presentation.
@@ -92,9 +111,30 @@ impl Verifier {
     /// The instance, a fresh one if the last one trapped.
     pub(crate) fn instance(&mut self) -> Result<&mut Instance, Error> {
         if self.instance.is_none() {
-            self.instance = Some(Instance::new(&self.pre, &self.trust)?);
+            let mut instance = Instance::new(&self.pre, &self.trust)?;
+            for (token, now) in self.status_lists.values() {
+                // What was taken in once can only have gone stale since, which verifying finds out.
+                let _ = instance.update_status(token, *now).map_err(|error| trapped(&error))?;
+            }
+            self.instance = Some(instance);
         }
         self.instance.as_mut().ok_or_else(|| Error::host(Code::VerifierTrap, "no verifier"))
+    }
+}
+
+impl Challenge {
+    /// A challenge without transaction data, with the verifier's own limits on age and clocks. `now`: seconds since 1970.
+    #[must_use]
+    pub fn new(audience: String, nonce: String, now: u64) -> Self {
+        Self {
+            audience: vec![audience],
+            nonce,
+            now,
+            max_age: bandpass_core::Challenge::DEFAULT_MAX_AGE,
+            clock_tolerance: bandpass_core::Challenge::DEFAULT_CLOCK_TOLERANCE,
+            status_max_age: bandpass_core::Challenge::DEFAULT_STATUS_MAX_AGE,
+            transaction_data: Vec::new(),
+        }
     }
 }
 
@@ -126,6 +166,12 @@ impl Instance {
     /// Every call starts with its full time.
     fn rearm(&mut self) {
         self.store.set_epoch_deadline(CALL_TICKS);
+    }
+
+    fn update_status(&mut self, token: &[u8], now: u64) -> wasmtime::Result<Result<StatusListInfo, Failure>> {
+        self.rearm();
+        let verifier = self.sdk.bandpass_sdk_setup().verifier();
+        verifier.call_update_status(&mut self.store, self.verifier, token, now)
     }
 
     pub(crate) fn submit(&mut self, vp_token: &[u8], challenge: &Challenge) -> wasmtime::Result<ResourceAny> {

@@ -50,6 +50,7 @@ impl Desk {
         let desk = Self { folder: tempfile::tempdir().expect("a folder"), vector };
         desk.write("trust.json", &desk.vector.trust.to_string());
         desk.write("token", &desk.vector.vp_token);
+        desk.write("status-list", &desk.vector.status_lists.concat());
         desk.write("settings.json", r#"{"currency":"CNY","passwordless_limit":"200.00"}"#);
         desk.write_challenge(|_| ());
         desk
@@ -74,7 +75,11 @@ impl Desk {
     fn verify(&self, more: &[&str], token: &str, input: &[u8]) -> Ran {
         let expected = &self.vector.expected;
         let (trust, now) = (self.path("trust.json"), expected.now.to_string());
+        let status_list = self.path("status-list");
         let mut arguments = vec!["verify", "--trust", text(&trust), "--now", &now, "--nonce", &expected.nonce];
+        if !self.vector.status_lists.is_empty() {
+            arguments.extend(["--status-list", text(&status_list)]);
+        }
         arguments.extend(["--audience", expected.audience.first().expect("one")]);
         arguments.extend(more);
         arguments.push(token);
@@ -82,11 +87,11 @@ impl Desk {
     }
 
     fn decide(&self, more: &[&str]) -> Ran {
-        let [settings, trust, challenge, token] =
-            ["settings.json", "trust.json", "challenge.json", "token"].map(|name| self.path(name));
+        let [settings, trust, challenge, status_list, token] =
+            ["settings.json", "trust.json", "challenge.json", "status-list", "token"].map(|name| self.path(name));
         let now = self.vector.expected.now.to_string();
         let mut arguments = vec!["decide", "--plugin", POLICY, "--settings", text(&settings), "--trust", text(&trust)];
-        arguments.extend(["--challenge", text(&challenge), "--now", &now]);
+        arguments.extend(["--challenge", text(&challenge), "--status-list", text(&status_list), "--now", &now]);
         arguments.extend(more);
         arguments.push(text(&token));
         bandpass(&arguments, b"")
@@ -113,7 +118,7 @@ fn verify_takes_a_token_a_file_and_standard_input() {
         assert_eq!(result["claims"]["given_name"], "Lin");
         assert_eq!(result["evidence"]["counter"], 7);
         assert_eq!(result["evidence"]["counter_state"], "unchecked");
-        assert_eq!(result["status"], "not-checked");
+        assert_eq!(result["status"], "valid");
     }
     let for_people = desk.verify(&[], text(&desk.path("token")), b"");
     assert_eq!(for_people.code, 0);
@@ -206,6 +211,22 @@ fn hostile_input_gets_a_code() {
 }
 
 #[test]
+fn verify_takes_status_lists_of_either_format() {
+    let desk = Desk::new("status.suspended/2-bits");
+    let token = text(&desk.path("token")).to_owned();
+    let lost = desk.verify(&["--json"], &token, b"").json();
+    assert_eq!((&lost["accepted"], &lost["error"]["code"]), (&json!(false), &json!("status.suspended")));
+    let cwt = bandpass_conformance::vector("accept/status-cwt-2-bits").expect("a vector");
+    fs::write(desk.path("status-list"), cwt.status_list_tokens().expect("a list").concat()).expect("written");
+    assert_eq!(desk.verify(&["--json"], &token, b"").json()["status"], "valid");
+    let old = desk.verify(&["--status-max-age", "119", "--json"], &token, b"");
+    assert_eq!((old.code, &old.json()["error"]["code"]), (2, &json!("status.stale")));
+    desk.write("status-list", "no list");
+    let malformed = desk.verify(&["--json"], &token, b"");
+    assert_eq!((malformed.code, &malformed.json()["error"]["code"]), (2, &json!("status.malformed")));
+}
+
+#[test]
 fn failures_and_wrong_usage_have_their_own_exit_codes() {
     let desk = Desk::new("accept/all-disclosed");
     let token = text(&desk.path("token")).to_owned();
@@ -227,18 +248,22 @@ fn decide_allows_steps_up_and_denies() {
     let approved = Desk::new("accept/payment");
     approved.write("settings.json", r#"{"currency":"CNY","passwordless_limit":"34.99"}"#);
     assert_eq!(approved.decide(&["--json"]).json()["reason"], "limit.approved");
-    let desk = Desk::new("accept/payment-without-approval");
+    let unapproved = Desk::new("accept/payment-without-approval");
+    let denied = unapproved.decide(&["--json"]);
+    assert_eq!((denied.code, &denied.json()["reason"]), (2, &json!("approval.missing")));
+    let desk = Desk::new("accept/payment-approved-by-pin");
     let allowed = desk.decide(&["--json"]);
     assert_eq!(allowed.code, 0, "{}{}", allowed.stdout, allowed.stderr);
     let expected = json!({"decision": "allow", "reason": "limit.within", "obligations": []});
     for (name, value) in expected.as_object().expect("an object") {
         assert_eq!(allowed.json()[name], *value);
     }
-    assert_eq!((&allowed.json()["status"], &allowed.json()["replay"]), (&json!("not-checked"), &json!("not-checked")));
+    assert_eq!((&allowed.json()["status"], &allowed.json()["replay"]), (&json!("valid"), &json!("not-checked")));
     desk.write("settings.json", r#"{"currency":"CNY","passwordless_limit":"34.99"}"#);
     let stepped_up = desk.decide(&["--json"]);
     assert_eq!((stepped_up.code, &stepped_up.json()["decision"]), (3, &json!("step-up")));
-    assert_eq!(stepped_up.json()["requirements"], json!({"approval": "required", "methods": ["face"]}));
+    let needed = json!({"approval": "required", "worn": "required", "unlocked": "required", "methods": ["face"]});
+    assert_eq!(stepped_up.json()["requirements"], needed);
     desk.write("settings.json", r#"{"currency":"EUR","passwordless_limit":"200.00"}"#);
     let denied = desk.decide(&["--json"]);
     assert_eq!((denied.code, &denied.json()["reason"]), (2, &json!("currency.unsupported")));
@@ -308,17 +333,20 @@ fn what_the_demo_saves_can_be_tried() {
     let path = |name: &str| folder.path().join(name).to_str().expect("text").to_owned();
     assert_eq!(bandpass(&["demo", "--save", &path("")], b"").code, 0);
     let (token, trust, settings) = (path("token"), path("trust.json"), path("settings.json"));
-    let challenge = path("challenge.json");
+    let (challenge, status_list) = (path("challenge.json"), path("status-list"));
     let decide = ["decide", "--plugin", POLICY, "--settings", &settings, "--trust", &trust, "--challenge", &challenge];
-    assert_eq!(bandpass(&[&decide[..], &[&token]].concat(), b"").code, 0);
+    assert_eq!(bandpass(&[&decide[..], &["--status-list", &status_list, &token]].concat(), b"").code, 0);
     let challenge: Value = serde_json::from_slice(&fs::read(challenge).expect("read")).expect("JSON");
     let nonce = challenge["nonce"].as_str().expect("a nonce");
     let audience = challenge["audience"][0].as_str().expect("an audience");
     let transaction = path("transaction_data");
     let verify =
         ["verify", "--trust", &trust, "--audience", audience, "--nonce", nonce, "--transaction-data", &transaction];
-    assert_eq!(bandpass(&[&verify[..], &["--approval", "not-required", &token]].concat(), b"").code, 0);
-    assert!(bandpass(&[&verify[..], &[&token]].concat(), b"").stdout.contains("approval.missing"));
+    let accepted = bandpass(&[&verify[..], &["--status-list", &status_list, "--json", &token]].concat(), b"");
+    assert_eq!((accepted.code, &accepted.json()["status"]), (0, &json!("valid")), "{}", accepted.stdout);
+    assert!(bandpass(&[&verify[..], &[&token]].concat(), b"").stdout.contains("status.missing"));
+    let waived = bandpass(&[&verify[..], &["--status", "not-required", "--json", &token]].concat(), b"");
+    assert_eq!((waived.code, &waived.json()["status"]), (0, &json!("not-checked")), "{}", waived.stdout);
 }
 
 #[test]
@@ -340,6 +368,12 @@ fn the_demo_goes_as_it_should() {
         ("deny", "holder.audience"),
         ("deny", "challenge.used"),
         ("deny", "holder.signature"),
+        ("deny", "approval.missing"),
+        ("deny", "approval.phone"),
+        ("deny", "approval.self"),
+        ("deny", "approval.transaction"),
+        ("deny", "status.suspended"),
+        ("deny", "status.revoked"),
     ] {
         assert!(steps.contains(&expected), "{expected:?} in {steps:?}");
     }

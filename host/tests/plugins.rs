@@ -21,7 +21,10 @@ impl Host {
     fn new() -> Self {
         let runtime = Runtime::new().expect("a runtime");
         let vector = bandpass_conformance::vector("accept/payment").expect("a vector");
-        let verifier = Verifier::open(&runtime, vector.trust.to_string().into_bytes()).expect("a verifier");
+        let mut verifier = Verifier::open(&runtime, vector.trust.to_string().into_bytes()).expect("a verifier");
+        for token in vector.status_list_tokens().expect("status lists") {
+            verifier.update_status(token, vector.expected.now).expect("a status list");
+        }
         Self { runtime, verifier, vector }
     }
 

@@ -1,6 +1,7 @@
 //! Sets up, builds, runs and tests Bandpass.
 
 mod build;
+mod fuzz;
 mod setup;
 
 use std::path::{Path, PathBuf};
@@ -30,11 +31,34 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Fuzz what reads bytes that anybody may send.
+    Fuzz {
+        /// One target; otherwise every one.
+        #[arg(long)]
+        target: Option<String>,
+        /// Seconds for each.
+        #[arg(long, default_value_t = 10)]
+        seconds: u32,
+    },
+    /// Fuzz for hours, and append the figures to docs/soak.md.
+    Soak {
+        /// Hours of processor time over all targets.
+        #[arg(long)]
+        cpu_hours: f64,
+        /// For libFuzzer; by the clock unless given.
+        #[arg(long)]
+        seed: Option<u32>,
+    },
     /// Measure, and print the tables of docs/benchmarks.md.
     Bench,
+    /// Run the conformance vectors through other people's libraries, and write docs/peers.md.
+    Peers,
 }
 
 fn main() -> Result<()> {
+    if let Some(status) = fuzz::as_rustc() {
+        std::process::exit(status?.code().unwrap_or(1));
+    }
     let project = Project::find()?;
     match Task::parse() {
         Task::Setup => setup::everything(&project),
@@ -44,10 +68,16 @@ fn main() -> Result<()> {
             run(Command::new(project.target.join("release/bandpass")).arg("demo").args(arguments))
         }
         Task::Test { arguments } => test(&project, &arguments),
+        Task::Fuzz { target, seconds } => fuzz::all(&project, target.as_deref(), seconds),
+        Task::Soak { cpu_hours, seed } => fuzz::soak(&project, cpu_hours, seed),
         Task::Bench => {
             build::everything(&project)?;
             // The whole set, as everywhere: for one package alone features differ, and wasmtime would be compiled again.
             run(project.cargo("bench").args(["--bench", "verify"]))
+        }
+        Task::Peers => {
+            setup::everything(&project)?;
+            run(project.cargo("run").args(["--release", "--package", "bandpass-conformance", "--", "peers"]))
         }
     }
 }
@@ -107,4 +137,12 @@ fn run(command: &mut Command) -> Result<()> {
         bail!("{} failed: {status}", command.get_program().display());
     }
     Ok(())
+}
+
+fn output(command: &mut Command) -> Result<String> {
+    let output = command.output().with_context(|| format!("starting {}", command.get_program().display()))?;
+    if !output.status.success() {
+        bail!("{} failed: {}", command.get_program().display(), String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(String::from_utf8(output.stdout)?)
 }

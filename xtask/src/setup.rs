@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{Project, run, step};
+use crate::{Project, output, run, step};
 
 /// What guests run on.
 pub(crate) const WASM: &str = "wasm32-unknown-unknown";
@@ -15,8 +15,11 @@ pub(crate) const BARE_METAL: &str = "thumbv7em-none-eabi";
 /// Everything that any command needs.
 pub(crate) fn everything(project: &Project) -> Result<()> {
     for_build(project)?;
+    for_fuzzing()?;
     rust_target(BARE_METAL)?;
     npm_packages(project, "conformance/peers")?;
+    python_packages(project)?;
+    sd_jwt_rs(project)?;
     published_vectors(project)
 }
 
@@ -29,6 +32,11 @@ pub(crate) fn for_build(project: &Project) -> Result<()> {
     node_is_new_enough()?;
     rust_target(WASM)?;
     npm_packages(project, "xtask")
+}
+
+/// What fuzzing needs: libFuzzer is C++.
+pub(crate) fn for_fuzzing() -> Result<()> {
+    require("g++", "apt-get install g++")
 }
 
 fn require(program: &str, remedy: &str) -> Result<()> {
@@ -70,6 +78,39 @@ fn npm_packages(project: &Project, folder: &str) -> Result<()> {
     })
 }
 
+/// Installs Python packages with the hashes that `requirements.txt` names into a folder of their own, unless just those
+/// are there.
+fn python_packages(project: &Project) -> Result<()> {
+    let requirements_path = project.root.join("conformance/peers/requirements.txt");
+    let requirements = fs::read_to_string(&requirements_path).context("conformance/peers/requirements.txt")?;
+    require("python3", "apt-get install python3 python3-venv")?;
+    // Packages are for one version of Python.
+    let wanted = output(Command::new("python3").arg("--version"))? + &requirements;
+    let folder = project.target.join("python");
+    let stamp = folder.join("installed-requirements.txt");
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    if output(Command::new("python3").args(["-c", "import ensurepip, venv"])).is_err() {
+        bail!("Python's `venv` is missing: apt-get install python3-venv");
+    }
+    step("Python packages", || {
+        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
+        let mut pip = Command::new(folder.join("bin/python"));
+        pip.args(["-m", "pip", "--disable-pip-version-check", "install", "--quiet"]);
+        run(pip.args(["--no-deps", "--only-binary=:all:", "--require-hashes", "-r"]).arg(&requirements_path))?;
+        Ok(fs::write(stamp, wanted)?)
+    })
+}
+
+/// Builds the program around sd-jwt-rs, whose dependencies stay out of the project's.
+fn sd_jwt_rs(project: &Project) -> Result<()> {
+    let manifest = project.root.join("conformance/peers/adapters/sd-jwt-rs/Cargo.toml");
+    let mut cargo = project.cargo("build");
+    cargo.args(["--quiet", "--release", "--locked", "--manifest-path"]).arg(manifest);
+    step("sd-jwt-rs", || run(cargo.arg("--target-dir").arg(project.target.join("peers"))))
+}
+
 /// Crates that ship other people's vectors; they are read, never built.
 fn published_vectors(project: &Project) -> Result<()> {
     let manifest = project.root.join("conformance/published/Cargo.toml");
@@ -82,12 +123,4 @@ fn published_vectors(project: &Project) -> Result<()> {
         return Ok(());
     }
     step("fetching crates that ship vectors", || run(&mut fetch(&[])))
-}
-
-fn output(command: &mut Command) -> Result<String> {
-    let output = command.output().with_context(|| format!("starting {}", command.get_program().display()))?;
-    if !output.status.success() {
-        bail!("{} failed: {}", command.get_program().display(), String::from_utf8_lossy(&output.stderr));
-    }
-    Ok(String::from_utf8(output.stdout)?)
 }

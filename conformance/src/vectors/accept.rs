@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::Vectors;
 use crate::Demand;
-use crate::draft::{NOW, payment};
+use crate::draft::{NOW, eudi_payment, payment, with_algorithms};
 
 const SECTION: &str = "RFC 9901, 7.1 and 7.3";
 const PROFILE: &str = "band profile, Proof";
@@ -128,6 +128,21 @@ pub(super) fn add(vectors: &mut Vectors) -> Result<()> {
     vectors.accept("payment-hash-algorithm-named", "OpenID4VP 1.0, B.3.3", |draft| {
         draft.pay("35.00");
         draft.proof()["transaction_data_hashes_alg"] = "sha-256".into();
+    })?;
+    for (what, amount) in [("whole", "35"), ("fraction", "35.00"), ("longest", "123456789012345.123456")] {
+        vectors.accept(&format!("eudi-payment-{what}"), "EUDI TS12", |draft| {
+            draft.expected.transaction_data.push(eudi_payment(amount));
+            draft.approved();
+        })?;
+    }
+    vectors.accept("payment-algorithms-offered", "OpenID4VP 1.0, B.3.3", |draft| {
+        draft.expected.transaction_data.push(with_algorithms());
+        draft.proof()["transaction_data_hashes_alg"] = "sha-256".into();
+        draft.approved();
+    })?;
+    vectors.accept("payment-approved-by-pin", "band profile, Approval", |draft| {
+        draft.pay("35.00");
+        draft.approved().1["amr"] = json!(["pin"]);
     })?;
     vectors.accept("payment-without-approval", PROFILE, |draft| {
         draft.expected.transaction_data.push(payment("35.00"));

@@ -9,6 +9,7 @@ use crate::draft::Draft;
 
 const PROCESSING: &str = "RFC 9901, 7.1 (3)";
 const ALWAYS_DISCLOSED: &str = "SD-JWT VC, 2.2.2.2";
+const ALWAYS_DISCLOSED_BY_BANDS: &str = "band profile, Credential";
 
 #[expect(clippy::too_many_lines, reason = "a list")]
 pub(super) fn add(vectors: &mut Vectors) -> Result<()> {
@@ -124,7 +125,7 @@ pub(super) fn add(vectors: &mut Vectors) -> Result<()> {
     for claim in ["/iss", "/exp", "/cnf", "/vct", "/status", "/iat", "/pairing", "/band_measures"] {
         let name = claim.trim_start_matches('/');
         let section = if ["iat", "pairing", "band_measures"].contains(&name) {
-            "band profile, Credential"
+            ALWAYS_DISCLOSED_BY_BANDS
         } else {
             ALWAYS_DISCLOSED
         };
@@ -143,7 +144,12 @@ pub(super) fn add(vectors: &mut Vectors) -> Result<()> {
         ("inside-pairing", "/pairing/jkt"),
         ("element-of-band-measures", "/band_measures/0"),
     ] {
-        vectors.refuse("disclosure.forbidden", what, ALWAYS_DISCLOSED, |draft| draft.selective.push(claim))?;
+        let section = if claim.contains("/cnf") || claim.contains("/status") {
+            ALWAYS_DISCLOSED
+        } else {
+            ALWAYS_DISCLOSED_BY_BANDS
+        };
+        vectors.refuse("disclosure.forbidden", what, section, |draft| draft.selective.push(claim))?;
     }
     vectors.refuse("disclosure.forbidden", "vct-integrity", ALWAYS_DISCLOSED, |draft| {
         draft.member();

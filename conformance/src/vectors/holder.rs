@@ -65,7 +65,8 @@ pub(super) fn add(vectors: &mut Vectors) -> Result<()> {
         draft.edit_token = Some(Box::new(|token| token.chars().take(token.len() - 2).collect()));
     })?;
     for name in ["aud", "nonce", "iat", "sd_hash", "jti"] {
-        vectors.refuse("holder.claim", &format!("no-{name}"), "RFC 9901, 4.3", |draft| {
+        let section = if name == "jti" { "band profile, Proof" } else { "RFC 9901, 4.3" };
+        vectors.refuse("holder.claim", &format!("no-{name}"), section, |draft| {
             draft.proof()[name] = Value::Null;
         })?;
     }
@@ -77,7 +78,8 @@ pub(super) fn add(vectors: &mut Vectors) -> Result<()> {
         ("transaction-hashes-a-string", "transaction_data_hashes", json!("x")),
         ("transaction-hashes-of-numbers", "transaction_data_hashes", json!([1])),
     ] {
-        vectors.refuse("holder.claim", what, "RFC 9901, 4.3", |draft| draft.proof()[name] = value)?;
+        let section = if name == "transaction_data_hashes" { "OpenID4VP 1.0, B.3.3" } else { "RFC 9901, 4.3" };
+        vectors.refuse("holder.claim", what, section, |draft| draft.proof()[name] = value)?;
     }
     vectors
         .refuse("holder.nonce", "another", "RFC 9901, 7.3 (5f)", |draft| draft.proof()["nonce"] = "another".into())?;

@@ -3,6 +3,7 @@
 mod accept;
 mod approval;
 mod certificate;
+mod claims;
 mod credential;
 mod disclosure;
 mod evidence;
@@ -22,7 +23,7 @@ use crate::{File, Vector};
 type Add = fn(&mut Vectors) -> Result<()>;
 
 pub(crate) fn all() -> Result<BTreeMap<&'static str, File>> {
-    let stages: [(&'static str, Add); 11] = [
+    let stages: [(&'static str, Add); 12] = [
         ("accept", accept::add),
         ("token", token::add),
         ("issuer", issuer::add),
@@ -34,6 +35,7 @@ pub(crate) fn all() -> Result<BTreeMap<&'static str, File>> {
         ("status", status::add),
         ("approval", approval::add),
         ("evidence", evidence::add),
+        ("claims", claims::add),
     ];
     let mut files = BTreeMap::new();
     let mut names = std::collections::BTreeSet::new();

@@ -58,9 +58,6 @@ pub(super) fn add(vectors: &mut Vectors) -> Result<()> {
         let mut part = || parts.next().unwrap_or_default().to_owned();
         json!({"protected": part(), "payload": part(), "signature": part()}).to_string()
     })?;
-    wire(UNSUPPORTED, "two-presentations-for-a-query", "OpenID4VP 1.0, 8.1", |token| {
-        json!({"band": [token, token]}).to_string()
-    })?;
     wire(UNSUPPORTED, "encrypted", "RFC 7516, 7.1", |token| token.replacen('~', ".AA.AA~", 1))?;
     wire(TOO_LARGE, "bytes", "limit", |token| {
         let filler = "A".repeat(128 * 1_024);
@@ -134,6 +131,11 @@ pub(super) fn add(vectors: &mut Vectors) -> Result<()> {
         ("amount-not-decimal", crate::draft::payment("35,00")),
         ("amount-negative", crate::draft::payment("-35.00")),
         ("amount-exponent", crate::draft::payment("3e1")),
+        ("eudi-amount-exponent", crate::draft::eudi_payment("3.5e1")),
+        ("eudi-amount-negative", crate::draft::eudi_payment("-35.00")),
+        ("eudi-amount-a-string", crate::draft::eudi_payment(r#""35.00""#)),
+        ("eudi-amount-an-object", crate::draft::eudi_payment(r#"{"payload":{"amount":35.00}}"#)),
+        ("eudi-amount-too-precise", crate::draft::eudi_payment("35.0000001")),
         (
             "transaction-without-sha-256",
             bandpass_roles::base64url(

@@ -5,7 +5,7 @@ use bandpass_roles::{sha256_base64url, transaction_data};
 use serde_json::json;
 
 use super::Vectors;
-use crate::draft::payment;
+use crate::draft::{payment, with_algorithms};
 
 const SECTION: &str = "OpenID4VP 1.0, 8.4";
 
@@ -16,6 +16,9 @@ pub(super) fn add(vectors: &mut Vectors) -> Result<()> {
             draft.proof()["transaction_data_hashes_alg"] = algorithm.into();
         })?;
     }
+    vectors.refuse("transaction.algorithm", "offered-and-not-named", "OpenID4VP 1.0, B.3.3", |draft| {
+        draft.expected.transaction_data.push(with_algorithms());
+    })?;
     vectors.refuse("transaction.missing", "no-hashes", SECTION, |draft| {
         draft.pay("35.00");
         draft.proof()["transaction_data_hashes"] = json!(null);

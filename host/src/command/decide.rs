@@ -30,6 +30,9 @@ pub(crate) struct Decide {
     /// Remember used challenges in this file. Without it a token can be replayed.
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
+    /// Status list token: a file with a JWT or a CWT. May be repeated.
+    #[arg(long, value_name = "FILE")]
+    status_list: Vec<PathBuf>,
     /// Time at which to judge, in seconds since 1970; now, unless given.
     #[arg(long, value_name = "UNIX")]
     now: Option<u64>,
@@ -52,6 +55,8 @@ struct ChallengeFile {
     max_age: u32,
     #[serde(default = "default_clock_tolerance")]
     clock_tolerance: u32,
+    #[serde(default = "default_status_max_age")]
+    status_max_age: u32,
     request: RequestFile,
 }
 
@@ -71,6 +76,10 @@ fn default_clock_tolerance() -> u32 {
     bandpass_core::Challenge::DEFAULT_CLOCK_TOLERANCE
 }
 
+fn default_status_max_age() -> u32 {
+    bandpass_core::Challenge::DEFAULT_STATUS_MAX_AGE
+}
+
 impl Decide {
     pub(crate) fn run(self) -> Result<Verdict> {
         let token = input::token(&self.token)?;
@@ -83,6 +92,7 @@ impl Decide {
             now,
             max_age: file.max_age,
             clock_tolerance: file.clock_tolerance,
+            status_max_age: file.status_max_age,
             transaction_data: file.transaction_data,
         };
         // A challenge that nobody could answer is the caller's mistake, no verdict on the token.
@@ -94,7 +104,9 @@ impl Decide {
         let mut used = self.state.as_deref().map(UsedChallenges::in_file).transpose()?;
         let runtime = Runtime::new()?;
         let mut verifier = Verifier::open(&runtime, input::file(&self.trust)?)?;
-        let outcome = match Plugin::load(&runtime, &input::file(&self.plugin)?) {
+        let listed = input::status_lists(&mut verifier, &self.status_list, now)?;
+        let plugin = Plugin::load(&runtime, &input::file(&self.plugin)?);
+        let outcome = match listed.and(plugin) {
             Ok(plugin) => plugin.decide(&mut verifier, &settings, &token, &challenge, &request),
             Err(error) => Outcome::denied(&error),
         };
@@ -115,7 +127,6 @@ impl Decide {
         if self.json {
             let mut result = decision.to_json();
             if let Some(members) = result.as_object_mut() {
-                members.insert("status".into(), "not-checked".into());
                 members.insert("replay".into(), replay.into());
             }
             println!("{result}");
@@ -131,7 +142,6 @@ impl Decide {
             Decision::Deny { reason, message } => println!("deny: {}: {}", line(reason), line(message)),
             Decision::StepUp { reason, message, .. } => println!("step-up: {}: {}", line(reason), line(message)),
         }
-        eprintln!("status: not checked");
         if self.state.is_none() {
             eprintln!("replay: not checked; `--state FILE` remembers used challenges");
         }

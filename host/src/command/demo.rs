@@ -8,7 +8,8 @@ use anstyle::{AnsiColor, Style};
 use anyhow::{Context as _, Result, bail};
 use bandpass::{Challenge, Decision, Plugin, Query, Request, Runtime, UsedChallenges, Verifier};
 use bandpass_roles::{
-    BAND_VCT, Band, BandDetails, Issuer, Key, Phone, Request as Asked, base64url, os_rng, random_id, transaction_data,
+    BAND_VCT, Band, BandDetails, Issuer, Key, Phone, Request as Asked, StatusList, base64url, os_rng, random_id,
+    transaction_data,
 };
 
 use clap::Args;
@@ -26,13 +27,19 @@ pub(crate) struct Demo {
     #[arg(long)]
     pub(crate) json: bool,
     /// Leave the first purchase in this folder, for `bandpass verify` and `decide` to try: trust.json, challenge.json,
-    /// settings.json and token.
+    /// settings.json, status-list, transaction_data and token.
     #[arg(long, value_name = "FOLDER")]
     save: Option<PathBuf>,
 }
 
 const SHOP: &str = "x509_san_dns:shop.example";
 const OTHER_SHOP: &str = "x509_san_dns:other.example";
+/// Place of Lin's band in the issuer's status list.
+const STATUS_INDEX: usize = 412;
+/// Statuses (Token Status List, section 7.1).
+const VALID: u8 = 0;
+const REVOKED: u8 = 1;
+const SUSPENDED: u8 = 2;
 const SETTINGS: &str = r#"{"currency":"CNY","passwordless_limit":"200.00"}"#;
 
 impl Demo {
@@ -40,6 +47,8 @@ impl Demo {
         let mut story = Story::begin(&self)?;
         story.shop(self.save.as_deref())?;
         story.refusals()?;
+        story.without_the_phone()?;
+        story.lost()?;
         story.end();
         Ok(Verdict::Accepted)
     }
@@ -54,6 +63,8 @@ struct Story {
     plugin: Plugin,
     used: UsedChallenges,
     trust: Value,
+    issuer: Issuer,
+    status_list: String,
     phone: Phone,
     band: Band,
 }
@@ -70,11 +81,15 @@ impl Story {
         let plugin = Plugin::load(&runtime, &plugin)?;
         let issuer = Issuer::new("https://wallet.example", Key::generate(rng));
         let trust = json!({"issuers": [issuer.trust_entry(&[BAND_VCT])]});
-        let verifier = Verifier::open(&runtime, trust.to_string().into_bytes())?;
+        let mut verifier = Verifier::open(&runtime, trust.to_string().into_bytes())?;
+        let status_list = status_list(&issuer, VALID, now)?;
+        verifier.update_status(status_list.clone().into_bytes(), now)?;
         let phone = Phone::new(Key::generate(rng));
-        let band = issue(&issuer, &phone, now)?;
+        let band = issue_band(&issuer, &phone, now)?;
         let used = UsedChallenges::in_memory()?;
-        let story = Self { json: demo.json, steps: Vec::new(), now, verifier, plugin, used, trust, phone, band };
+        let steps = Vec::new();
+        let story =
+            Self { json: demo.json, steps, now, verifier, plugin, used, trust, issuer, status_list, phone, band };
         let described = story.plugin.describe()?;
         story.say(
             "A wallet provider issues a credential to Lin's band",
@@ -86,8 +101,7 @@ impl Story {
 
     /// Worn and unlocked, the band pays up to the shop's limit.
     fn shop(&mut self, save: Option<&Path>) -> Result<()> {
-        self.band.put_on(self.now - 3_600);
-        self.band.unlock(self.now - 3_000);
+        self.wear();
         self.say("Lin puts the band on and unlocks it", "it signs that with every payment");
         let small = self.challenge(SHOP, "35.00")?;
         let token = self.present(&small);
@@ -100,10 +114,9 @@ impl Story {
         let token = self.present(&large);
         self.decide("Lin pays CNY 900.00", &large, &token, "step-up", "limit.above")?;
         let again = Challenge { nonce: random_id(&mut os_rng()), ..large };
-        let asked = asked(&again);
-        let approval = self.phone.approve(&asked, &self.band.thumbprint(), &["face"], self.now, &mut os_rng());
-        let token = self.band.present(&asked, &["sub"], Some(&approval), self.now, &mut os_rng());
-        self.decide("Lin looks at the phone, which approves", &again, &token, "allow", "limit.approved")
+        let approval = self.approve(&again, &["face"]);
+        let token = present(&mut self.band, &again, Some(&approval), self.now);
+        self.decide("Lin looks at the phone, which approves by face", &again, &token, "allow", "limit.approved")
     }
 
     fn refusals(&mut self) -> Result<()> {
@@ -127,15 +140,15 @@ impl Story {
         let mut thief = Band::new(Key::generate(&mut os_rng()), self.band.credential().to_owned());
         thief.put_on(self.now - 3_600);
         thief.unlock(self.now - 3_000);
-        let token = present(&mut thief, &challenge, self.now);
+        let token = present(&mut thief, &challenge, None, self.now);
         self.decide("a thief's band shows a copy of Lin's credential", &challenge, &token, "deny", "holder.signature")?;
 
         let stranger = Issuer::new("https://wallet.example", Key::generate(&mut os_rng()));
-        let mut forged = issue(&stranger, &self.phone, self.now)?;
+        let mut forged = issue_band(&stranger, &self.phone, self.now)?;
         forged.put_on(self.now - 3_600);
         forged.unlock(self.now - 3_000);
         let challenge = self.challenge(SHOP, "35.00")?;
-        let token = present(&mut forged, &challenge, self.now);
+        let token = present(&mut forged, &challenge, None, self.now);
         self.decide("somebody signs a credential of their own", &challenge, &token, "deny", "issuer.untrusted")?;
 
         self.band.lock();
@@ -146,7 +159,66 @@ impl Story {
         self.band.take_off();
         let challenge = self.challenge(SHOP, "35.00")?;
         let token = self.present(&challenge);
-        self.decide("the band lies on the counter", &challenge, &token, "deny", "evidence.not-worn")
+        self.decide("the band lies on the counter", &challenge, &token, "deny", "evidence.not-worn")?;
+        self.wear();
+        Ok(())
+    }
+
+    /// Nobody pays without the phone that the band is paired with, nor with what it approved for another payment.
+    fn without_the_phone(&mut self) -> Result<()> {
+        let challenge = self.challenge(SHOP, "35.00")?;
+        let token = present(&mut self.band, &challenge, None, self.now);
+        self.decide("the phone is at home", &challenge, &token, "deny", "approval.missing")?;
+
+        let another = Phone::new(Key::generate(&mut os_rng()));
+        let approval = another.approve(&asked(&challenge), &self.band.thumbprint(), &["face"], self.now, &mut os_rng());
+        let token = present(&mut self.band, &challenge, Some(&approval), self.now);
+        self.decide("another phone approves", &challenge, &token, "deny", "approval.phone")?;
+
+        let key = Key::generate(&mut os_rng());
+        let mut itself = self.issuer_band(&key, &Phone::new(key.clone()))?;
+        itself.put_on(self.now - 3_600);
+        itself.unlock(self.now - 3_000);
+        let request = asked(&challenge);
+        let approval = Phone::new(key).approve(&request, &itself.thumbprint(), &["face"], self.now, &mut os_rng());
+        let token = present(&mut itself, &challenge, Some(&approval), self.now);
+        self.decide("a band paired with itself approves", &challenge, &token, "deny", "approval.self")?;
+
+        let small = Challenge { transaction_data: self.challenge(SHOP, "1.00")?.transaction_data, ..challenge.clone() };
+        let approval = self.approve(&small, &["face"]);
+        let token = present(&mut self.band, &challenge, Some(&approval), self.now);
+        self.decide("the phone approved 1.00, the band signs 35.00", &challenge, &token, "deny", "approval.transaction")
+    }
+
+    /// What its owner reports reaches every verifier by the status list.
+    fn lost(&mut self) -> Result<()> {
+        for (status, what, decision, reason) in [
+            (SUSPENDED, "Lin reports the band lost", "deny", "status.suspended"),
+            (VALID, "Lin finds the band", "allow", "limit.within"),
+            (REVOKED, "Lin deactivates the band", "deny", "status.revoked"),
+        ] {
+            self.status_list = status_list(&self.issuer, status, self.now)?;
+            self.verifier.update_status(self.status_list.clone().into_bytes(), self.now)?;
+            let challenge = self.challenge(SHOP, "35.00")?;
+            let token = self.present(&challenge);
+            self.decide(what, &challenge, &token, decision, reason)?;
+        }
+        Ok(())
+    }
+
+    fn wear(&mut self) {
+        self.band.put_on(self.now - 3_600);
+        self.band.unlock(self.now - 3_000);
+    }
+
+    /// A band with this key, issued by the wallet provider.
+    fn issuer_band(&self, key: &Key, phone: &Phone) -> Result<Band> {
+        issue(&self.issuer, key, phone, self.now)
+    }
+
+    /// The paired phone approves.
+    fn approve(&self, challenge: &Challenge, methods: &[&str]) -> String {
+        self.phone.approve(&asked(challenge), &self.band.thumbprint(), methods, self.now, &mut os_rng())
     }
 
     fn save(&self, folder: &Path, challenge: &Challenge, token: &str) -> Result<()> {
@@ -159,6 +231,7 @@ impl Story {
             ("trust.json", self.trust.to_string()),
             ("challenge.json", challenge.to_string()),
             ("settings.json", SETTINGS.to_owned()),
+            ("status-list", self.status_list.clone()),
             ("transaction_data", transaction_data),
             ("token", token.to_owned()),
         ] {
@@ -187,12 +260,8 @@ impl Story {
             "amount": amount,
         });
         Ok(Challenge {
-            audience: vec![audience.into()],
-            nonce: random_id(&mut os_rng()),
-            now: self.now,
-            max_age: bandpass_core::Challenge::DEFAULT_MAX_AGE,
-            clock_tolerance: bandpass_core::Challenge::DEFAULT_CLOCK_TOLERANCE,
             transaction_data: vec![transaction_data(type_id, &[query_id], &payload)],
+            ..Challenge::new(audience.into(), random_id(&mut os_rng()), self.now)
         })
     }
 
@@ -200,8 +269,10 @@ impl Story {
         Request { now: self.now, merchant: "merchant-7".into(), context: "{}".into() }
     }
 
+    /// Lin pays: the paired phone is near and approves by its key alone.
     fn present(&mut self, challenge: &Challenge) -> String {
-        present(&mut self.band, challenge, self.now)
+        let approval = self.approve(challenge, &["swk"]);
+        present(&mut self.band, challenge, Some(&approval), self.now)
     }
 
     /// Lets the policy decide and tells what came of it. A story that does not go as told is an error.
@@ -236,8 +307,8 @@ impl Story {
     }
 }
 
-fn present(band: &mut Band, challenge: &Challenge, now: u64) -> String {
-    band.present(&asked(challenge), &["sub"], None, now, &mut os_rng())
+fn present(band: &mut Band, challenge: &Challenge, approval: Option<&str>, now: u64) -> String {
+    band.present(&asked(challenge), &["sub"], approval, now, &mut os_rng())
 }
 
 /// What reaches the wallet of a challenge.
@@ -249,10 +320,19 @@ fn asked(challenge: &Challenge) -> Asked {
     }
 }
 
+/// The issuer's status list, with this status for Lin's band.
+fn status_list(issuer: &Issuer, status: u8, now: u64) -> Result<String> {
+    let mut list = StatusList::new(2, 1 << 20).context("two bits")?;
+    list.set(STATUS_INDEX, status);
+    Ok(issuer.sign_status_list(&list, now, now + 3_600))
+}
+
 /// A fresh band with a credential of this issuer.
-fn issue(issuer: &Issuer, phone: &Phone, now: u64) -> Result<Band> {
-    let rng = &mut os_rng();
-    let key = Key::generate(rng);
+fn issue_band(issuer: &Issuer, phone: &Phone, now: u64) -> Result<Band> {
+    issue(issuer, &Key::generate(&mut os_rng()), phone, now)
+}
+
+fn issue(issuer: &Issuer, key: &Key, phone: &Phone, now: u64) -> Result<Band> {
     let owner = json!({"sub": base64url(b"account-1"), "given_name": "Lin", "birthdate": "1990-05-17"});
     let details = BandDetails {
         band_jwk: key.jwk(),
@@ -261,11 +341,11 @@ fn issue(issuer: &Issuer, phone: &Phone, now: u64) -> Result<Band> {
         measures: vec!["wear".into(), "unlock".into(), "confirm".into()],
         issued_at: now,
         valid_days: 14,
-        status_index: 412,
+        status_index: STATUS_INDEX,
         owner: owner.as_object().cloned().unwrap_or_else(Map::new),
     };
-    let credential = issuer.issue(&details, rng)?;
-    Ok(Band::new(key, credential))
+    let credential = issuer.issue(&details, &mut os_rng())?;
+    Ok(Band::new(key.clone(), credential))
 }
 
 /// Sample policies are built into the folder `dist` of the target folder that this program is in.

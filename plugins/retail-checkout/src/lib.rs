@@ -1,14 +1,14 @@
-//! Retail checkout: payments without a password up to the merchant's limit, a step-up above it.
+//! Retail checkout: payments without a password up to the merchant's limit, a step-up above it. The band is worn and
+//! unlocked and the paired phone approves, always; above the limit the phone does so by face.
 //!
 //! Settings: `{"currency": "CNY", "passwordless_limit": "200.00"}`. Amount and payee come from the verified transaction.
 
 use std::cell::OnceCell;
 
 use bandpass_policy::{
-    Allowance, Decision, Demand, Denial, Description, Policy, Query, Request, Requirements, Step, Submission,
+    Allowance, Decimal, Decision, Demand, Denial, Description, Policy, Query, Request, Requirements, Step, Submission,
     by_profile,
 };
-use rust_decimal::Decimal;
 use serde::Deserialize;
 
 struct RetailCheckout;
@@ -90,14 +90,14 @@ fn decide(submission: &Submission, limit: &Limit) -> Result<Decision, String> {
     if payment.sum.currency != limit.currency {
         return Ok(deny("currency.unsupported", format!("this shop takes {} only", limit.currency)));
     }
-    let amount = Decimal::from_str_exact(&payment.sum.amount).map_err(|error| error.to_string())?;
+    let amount = payment.sum.decimal().map_err(|error| error.to_string())?;
     if amount <= limit.amount {
         return Ok(Decision::Allow(Allowance { verified, reason: "limit.within".into(), obligations: vec![] }));
     }
-    let requirements = Requirements { approval: Demand::Required, methods: vec!["face".into()], ..by_profile() };
+    let requirements = Requirements { methods: vec!["face".into()], ..passwordless() };
     Ok(match submission.verify("band", &requirements) {
         Ok(verified) => Decision::Allow(Allowance { verified, reason: "limit.approved".into(), obligations: vec![] }),
-        // What was signed passed every check already; what can be missing is the approval that is asked for now.
+        // What was signed passed every check already; what can be missing is the method that is asked for now.
         Err(_) => Decision::StepUp(Step {
             reason: "limit.above".into(),
             message: format!("above {} {} the phone has to approve by face", limit.currency, limit.amount),
@@ -110,7 +110,7 @@ fn deny(reason: &str, message: impl Into<String>) -> Decision {
     Decision::Deny(Denial { reason: reason.into(), message: message.into() })
 }
 
-/// Worn and unlocked, without the phone: what a payment below the limit takes.
+/// What every payment takes, whatever the profile may say one day: no password, but the phone, by whichever method.
 fn passwordless() -> Requirements {
-    Requirements { approval: Demand::NotRequired, worn: Demand::Required, unlocked: Demand::Required, ..by_profile() }
+    Requirements { approval: Demand::Required, worn: Demand::Required, unlocked: Demand::Required, ..by_profile() }
 }

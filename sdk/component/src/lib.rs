@@ -158,6 +158,7 @@ fn core_requirements(requirements: Requirements) -> core_sdk::Requirements {
         confirmed: core_demand(requirements.confirmed),
         distance_mm: requirements.distance_mm,
         claims: requirements.claims.into_iter().map(core_path).collect(),
+        age_at_least: None,
         same_holder_as: requirements.same_holder_as,
     }
 }

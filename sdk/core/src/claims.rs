@@ -6,6 +6,12 @@ use core::fmt;
 
 use serde_json::{Map, Value};
 
+use crate::age::{age_claim, is_at_least};
+use crate::credential::Credential;
+use crate::dcql::{CredentialQuery, missing};
+use crate::error::{Code, Error};
+use crate::verify::{Challenge, Requirements};
+
 /// One step of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PathSegment {
@@ -43,31 +49,72 @@ impl fmt::Display for ClaimPath {
     }
 }
 
-/// What a path selects: the value, or for a path through every element of an array the array of what was selected.
-pub(crate) fn select(claims: &Map<String, Value>, path: &ClaimPath) -> Option<Value> {
-    let (first, rest) = path.0.split_first()?;
-    let PathSegment::Key(name) = first else {
+impl From<&str> for ClaimPath {
+    /// The claim at the top level that has this name.
+    fn from(name: &str) -> Self {
+        Self([PathSegment::Key(name.into())].into())
+    }
+}
+
+/// The elements that a path selects, none if it does not fit the claims (OpenID4VP 1.0, section 7.1.1).
+pub(crate) fn selected<'a>(claims: &'a Map<String, Value>, path: &ClaimPath) -> Vec<&'a Value> {
+    try_select(claims, path).unwrap_or_default()
+}
+
+fn try_select<'a>(claims: &'a Map<String, Value>, path: &ClaimPath) -> Option<Vec<&'a Value>> {
+    let Some((PathSegment::Key(name), rest)) = path.0.split_first() else {
         return None;
     };
     let mut selected = [claims.get(name)?].to_vec();
-    let mut gathers = false;
     for segment in rest {
-        selected = match segment {
-            PathSegment::Key(key) => selected.into_iter().filter_map(|value| value.as_object()?.get(key)).collect(),
-            PathSegment::Index(index) => {
-                selected.into_iter().filter_map(|value| value.as_array()?.get(usize::try_from(*index).ok()?)).collect()
+        let mut next = Vec::new();
+        // An element of another kind ends it all; one that lacks the member or place just drops out.
+        for value in selected {
+            match segment {
+                PathSegment::Key(key) => next.extend(value.as_object()?.get(key)),
+                PathSegment::Index(index) => next.extend(value.as_array()?.get(usize::try_from(*index).ok()?)),
+                PathSegment::All => next.extend(value.as_array()?),
             }
-            PathSegment::All => {
-                gathers = true;
-                selected.into_iter().filter_map(Value::as_array).flatten().collect()
-            }
-        };
+        }
+        selected = next;
     }
-    match (gathers, selected.as_slice()) {
-        (_, []) => None,
-        (true, found) => Some(Value::Array(found.iter().copied().cloned().collect())),
-        (false, found) => found.first().copied().cloned(),
+    Some(selected)
+}
+
+/// What a path selects: the value, or for a path through every element of an array the array of what was selected.
+pub(crate) fn select(claims: &Map<String, Value>, path: &ClaimPath) -> Option<Value> {
+    let gathers = path.0.contains(&PathSegment::All);
+    match selected(claims, path).as_slice() {
+        [] => None,
+        found if gathers => Some(Value::Array(found.iter().copied().cloned().collect())),
+        [found, ..] => Some((*found).clone()),
     }
+}
+
+/// What the query and the caller ask of claims, in the order of the codes.
+pub(crate) fn require_claims(
+    credential: &Credential,
+    query: Option<&CredentialQuery>,
+    challenge: &Challenge,
+    requirements: &Requirements,
+) -> Result<(), Error> {
+    let claims = &credential.claims;
+    if let Some(query) = query {
+        query.check_kind(&credential.kind)?;
+    }
+    let years = requirements.age_at_least;
+    let is_of_age = years.map_or(Ok(true), |years| is_at_least(claims, years, challenge.now()))?;
+    if let Some(path) = requirements.claims.iter().find(|path| selected(claims, path).is_empty()) {
+        return Err(missing(path));
+    }
+    if let Some(query) = query {
+        query.check_claims(claims)?;
+    }
+    if !is_of_age {
+        let error = Error::new(Code::ClaimsAge, "the holder is not as old as was asked for");
+        return Err(error.claim(&age_claim(years.unwrap_or_default().into())));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -98,6 +145,11 @@ mod tests {
         let types = json!(["Bachelor of Science", "Master of Science"]);
         assert_eq!(find(vec![key("degrees"), All, key("type")]), Some(types));
         assert_eq!(find(vec![key("nationalities"), Index(1)]), Some(json!("Betelgeusian")));
+        let mixed = json!({"list": [{"a": 1}, {"b": 2}, [3]], "objects": [{"a": 1}, {"b": 2}]});
+        let find_mixed =
+            |name: &str| select(mixed.as_object().expect("an object"), &ClaimPath::new(vec![key(name), All, key("a")]));
+        assert_eq!(find_mixed("objects"), Some(json!([1])), "an element without the member drops out");
+        assert_eq!(find_mixed("list"), None, "an element that is no object ends it all");
         for nothing in [vec![], vec![All], vec![key("x")], vec![key("name"), All], vec![key("nationalities"), Index(2)]]
         {
             assert_eq!(find(nothing), None);

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use serde_json::{Map, Value};
 
+use crate::dcql::Kind;
 use crate::encoding::base64url;
 use crate::error::{Code, Error};
 use crate::jwk::{JwkError, PublicKey};
@@ -25,8 +26,7 @@ pub(crate) struct Credential {
     /// Its place in the trust list.
     pub(crate) issuer_place: usize,
     pub(crate) status: Option<Reference>,
-    /// The types that count: first `vct`, unless only others are trusted; then those of `aka_vcts` that are.
-    pub(crate) types: Vec<String>,
+    pub(crate) kind: Kind,
     pub(crate) claims: Map<String, Value>,
     pub(crate) expires: Option<u64>,
     pub(crate) band: Option<Band>,
@@ -95,7 +95,9 @@ impl Credential {
         let status = check_status_reference(&claims)?;
         let expires = check_validity(&claims, challenge)?;
         let band = if types.iter().any(|vct| vct == BAND_VCT) { Some(Band::check(&claims)?) } else { None };
-        Ok(Self { issuer: issuer.name().to_owned(), issuer_place, status, types, claims, expires, band })
+        // Nothing says yet which authorities are on the path.
+        let kind = Kind { types, authority_key_ids: Vec::new() };
+        Ok(Self { issuer: issuer.name().to_owned(), issuer_place, status, kind, claims, expires, band })
     }
 
     /// The holder's key (RFC 7800, section 3.2).

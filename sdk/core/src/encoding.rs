@@ -1,11 +1,13 @@
 //! base64url, JSON and hashes, each in its strict form.
 
+use alloc::borrow::ToOwned as _;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
 use base64ct::{Base64UrlUnpadded, Encoding as _};
 use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 use serde_json::{Map, Number, Value};
 use sha2::{Digest as _, Sha256};
 
@@ -51,30 +53,58 @@ pub(crate) fn json(bytes: &[u8]) -> Result<Value, JsonError> {
 
 /// The same with as many values as the caller trusts it to have.
 pub(crate) fn json_of(bytes: &[u8], most_values: usize) -> Result<Value, JsonError> {
-    let mut budget = Some(most_values);
+    let mut parse = Parse { budget: Some(most_values), path: None, digits: None };
+    strict(bytes, &mut parse)
+}
+
+/// Parses one JSON value of a token, and hands out the text of the member at `path` as it was sent: parsed, `11.20` would
+/// be the binary fraction next to it.
+pub(crate) fn json_and_digits(bytes: &[u8], path: [&str; 2]) -> Result<(Value, Option<String>), JsonError> {
+    let mut parse = Parse { budget: Some(MAX_VALUES), path: Some(path), digits: None };
+    let value = strict(bytes, &mut parse)?;
+    Ok((value, parse.digits))
+}
+
+fn strict(bytes: &[u8], parse: &mut Parse<'_>) -> Result<Value, JsonError> {
     let mut parser = serde_json::Deserializer::from_slice(bytes);
-    let strict = Strict { depth: 0, budget: &mut budget };
+    let strict = Strict { depth: 0, on_path: true, parse };
     let value = strict.deserialize(&mut parser).and_then(|value| parser.end().map(|()| value));
-    value.map_err(|_| if budget.is_none() { JsonError::TooLarge } else { JsonError::Malformed })
+    value.map_err(|_| if parse.budget.is_none() { JsonError::TooLarge } else { JsonError::Malformed })
 }
 
-struct Strict<'a> {
-    depth: usize,
+/// What is known over the whole text.
+struct Parse<'a> {
     /// Values that may still come; none once a limit was passed.
-    budget: &'a mut Option<usize>,
+    budget: Option<usize>,
+    /// The member whose text is wanted.
+    path: Option<[&'a str; 2]>,
+    digits: Option<String>,
 }
 
-impl Strict<'_> {
-    fn nested<E: serde::de::Error>(&mut self) -> Result<Strict<'_>, E> {
-        *self.budget = self.budget.and_then(|left| left.checked_sub(1)).filter(|_| self.depth < MAX_DEPTH);
-        if self.budget.is_none() {
+struct Strict<'a, 'p> {
+    depth: usize,
+    /// Every member on the way here is in the path.
+    on_path: bool,
+    parse: &'a mut Parse<'p>,
+}
+
+impl<'p> Strict<'_, 'p> {
+    fn nested<E: serde::de::Error>(&mut self, name: Option<&str>) -> Result<Strict<'_, 'p>, E> {
+        let left = self.parse.budget.and_then(|left| left.checked_sub(1));
+        self.parse.budget = left.filter(|_| self.depth < MAX_DEPTH);
+        if self.parse.budget.is_none() {
             return Err(E::custom("too large"));
         }
-        Ok(Strict { depth: self.depth + 1, budget: self.budget })
+        let next = self.parse.path.as_ref().and_then(|path| path.get(self.depth).copied());
+        Ok(Strict { depth: self.depth + 1, on_path: self.on_path && next.is_some() && next == name, parse: self.parse })
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.on_path && self.parse.path.is_some_and(|path| path.len() == self.depth)
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Strict<'_> {
+impl<'de> DeserializeSeed<'de> for Strict<'_, '_> {
     type Value = Value;
 
     fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -82,7 +112,7 @@ impl<'de> DeserializeSeed<'de> for Strict<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Strict<'_> {
+impl<'de> Visitor<'de> for Strict<'_, '_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -119,7 +149,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut access: A) -> Result<Value, A::Error> {
         let mut items = Vec::new();
-        while let Some(item) = access.next_element_seed(self.nested()?)? {
+        while let Some(item) = access.next_element_seed(self.nested(None)?)? {
             items.push(item);
         }
         Ok(Value::Array(items))
@@ -128,7 +158,16 @@ impl<'de> Visitor<'de> for Strict<'_> {
     fn visit_map<A: MapAccess<'de>>(mut self, mut access: A) -> Result<Value, A::Error> {
         let mut members = Map::new();
         while let Some(name) = access.next_key::<String>()? {
-            let value = access.next_value_seed(self.nested()?)?;
+            let inner = self.nested(Some(&name))?;
+            let value = if inner.is_wanted() {
+                let text = access.next_value::<&RawValue>()?.get();
+                let value = strict(text.as_bytes(), inner.parse).map_err(|_| A::Error::custom("malformed"))?;
+                // After what is in it, where the path might lead on.
+                inner.parse.digits = Some(text.to_owned());
+                value
+            } else {
+                access.next_value_seed(inner)?
+            };
             if members.insert(name, value).is_some() {
                 return Err(A::Error::custom("duplicate member"));
             }

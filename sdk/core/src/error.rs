@@ -60,6 +60,10 @@ codes! {
     TokenMalformed = "token.malformed",
     /// The submission holds no presentation for the query.
     TokenMissing = "token.missing",
+    /// The submission holds a presentation that was not asked for, or several where one was asked for.
+    TokenUnexpected = "token.unexpected",
+    /// The submission holds no presentation for a query that the DCQL query says must be answered.
+    TokenIncomplete = "token.incomplete",
     /// The credential is not signed with ES256.
     IssuerAlgorithm = "issuer.algorithm",
     /// No trust entry, or no key in it, fits the credential's `iss` and `kid`, or its certificate where it has no `iss`.
@@ -128,7 +132,7 @@ codes! {
     HolderHash = "holder.hash",
     /// Two presentations do not prove the same holder key.
     HolderKey = "holder.key",
-    /// `transaction_data_hashes_alg` is not `sha-256`.
+    /// `transaction_data_hashes_alg` is not `sha-256`, or it is missing though algorithms were offered.
     TransactionAlgorithm = "transaction.algorithm",
     /// The holder agreed to another transaction than the one that was sent.
     TransactionMismatch = "transaction.mismatch",
@@ -210,8 +214,22 @@ codes! {
     EvidenceUnconfirmed = "evidence.unconfirmed",
     /// A distance was asked for, and there is none that counts.
     EvidenceDistance = "evidence.distance",
+    /// The query asks for a credential of another format.
+    ClaimsFormat = "claims.format",
+    /// The credential is not of a type that the query asks for.
+    ClaimsType = "claims.type",
+    /// The issuer was not certified by an authority that the query names.
+    ClaimsAuthority = "claims.authority",
+    /// A claim from which the age is to be told is not a date, or not an object of booleans.
+    ClaimsMalformed = "claims.malformed",
     /// A claim that was asked for was not disclosed.
     ClaimsMissing = "claims.missing",
+    /// A claim has none of the values that the query asks for.
+    ClaimsMismatch = "claims.mismatch",
+    /// The holder is not as old as was asked for, or what was disclosed contradicts itself.
+    ClaimsAge = "claims.age",
+    /// Another presentation, which the DCQL query says must be there too, was refused.
+    ClaimsIncomplete = "claims.incomplete",
 }
 
 /// A refusal: what was wrong first, in the order of the checks.

@@ -5,7 +5,8 @@
 //! is checked with it. A plain SD-JWT VC of another type verifies too, without evidence.
 //!
 //! ```text
-//! bytes -> parse -> issuer -> disclosures -> credential -> holder -> transactions -> status -> approval -> evidence -> Verified
+//! bytes -> parse -> issuer -> disclosures -> credential -> holder -> transactions
+//!       -> status -> approval -> evidence -> claims -> Verified
 //! ```
 //!
 //! Every check runs whoever calls; the first that fails is the result, as an [`Error`] with a stable [`Code`]. Time, nonce,
@@ -19,10 +20,12 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod age;
 mod approval;
 mod claims;
 mod cose;
 mod credential;
+mod dcql;
 mod encoding;
 mod error;
 mod evidence;
@@ -38,8 +41,10 @@ mod trust;
 mod verify;
 mod x509;
 
+pub use age::Date;
 pub use approval::Approval;
 pub use claims::{ClaimPath, PathSegment};
+pub use dcql::Dcql;
 pub use error::{Code, Error};
 pub use evidence::Evidence;
 pub use inspect::inspect;

@@ -4,16 +4,19 @@ use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
+use rust_decimal::Decimal;
 use serde_json::{Map, Value};
 
 use crate::credential::strings;
-use crate::encoding::{base64url, digest, json};
+use crate::encoding::{base64url, digest, json_and_digits};
 use crate::error::{Code, Error};
 use crate::holder::TransactionHashes;
 
 /// The types that are understood, as data.
 const KINDS: &[Kind] = &[
     Kind { type_id: "urn:bandpass:payment:1", needs: &["transaction_id"], payment: Some(Amount::DecimalString) },
+    // EUDI TS12: the amount is a JSON number.
+    Kind { type_id: "urn:eudi:sca:payment:1", needs: &["transaction_id"], payment: Some(Amount::Number) },
     Kind { type_id: "urn:bandpass:ticket:1", needs: &["transaction_id", "event_id"], payment: None },
     Kind { type_id: "urn:bandpass:access:1", needs: &["site", "door"], payment: None },
     Kind { type_id: "urn:bandpass:sign-in:1", needs: &["transaction_id", "service", "action"], payment: None },
@@ -29,6 +32,7 @@ struct Kind {
 #[derive(Clone, Copy)]
 enum Amount {
     DecimalString,
+    Number,
 }
 
 /// An entry of transaction data: the relying party's, so far; part of [`Verified`](crate::Verified) once it was agreed to.
@@ -39,13 +43,15 @@ pub struct Transaction {
     payment: Option<Payment>,
     payload: Map<String, Value>,
     credential_ids: Vec<String>,
+    /// Hash algorithms were offered, so the answer has to name one.
+    offers_algorithms: bool,
     hash: String,
 }
 
 /// A payment that the holder agreed to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payment {
-    /// Decimal digits with an optional fraction, such as `35.00`; never negative.
+    /// Decimal digits with an optional fraction, such as `35.00`, as they were sent; never negative.
     pub amount: String,
     /// ISO 4217 code.
     pub currency: String,
@@ -60,7 +66,7 @@ impl Transaction {
     pub(crate) fn parse(sent: &str) -> Result<Self, Error> {
         let malformed = |why| Error::new(Code::ChallengeMalformed, why).claim("transaction_data");
         let bytes = base64url(sent).ok_or_else(|| malformed("transaction data is not base64url").actual(sent))?;
-        let Ok(Value::Object(mut entry)) = json(&bytes) else {
+        let Ok((Value::Object(mut entry), digits)) = json_and_digits(&bytes, ["payload", "amount"]) else {
             return Err(malformed("transaction data is not a JSON object").actual(sent));
         };
         let Some(Value::String(type_id)) = entry.remove("type") else {
@@ -85,8 +91,12 @@ impl Transaction {
             if let Some(missing) = kind.needs.iter().find(|name| text(name).is_none()) {
                 return Err(malformed("the `payload` lacks a member of its type").actual(missing));
             }
-            if let Some(Amount::DecimalString) = kind.payment {
-                payment = Some(Payment::parse(&payload).map_err(malformed)?);
+            if let Some(form) = kind.payment {
+                let amount = match form {
+                    Amount::DecimalString => text("amount").map(ToOwned::to_owned),
+                    Amount::Number => digits,
+                };
+                payment = Some(Payment::parse(&payload, amount).map_err(malformed)?);
             }
         }
         Ok(Self {
@@ -95,6 +105,7 @@ impl Transaction {
             payment,
             payload,
             credential_ids,
+            offers_algorithms: entry.contains_key("transaction_data_hashes_alg"),
             hash: digest(sent.as_bytes()),
         })
     }
@@ -141,16 +152,22 @@ impl Transaction {
 }
 
 impl Payment {
-    fn parse(payload: &Map<String, Value>) -> Result<Self, &'static str> {
+    /// The amount as a number to reckon with.
+    #[must_use]
+    pub fn decimal(&self) -> Option<Decimal> {
+        Decimal::from_str_exact(&self.amount).ok()
+    }
+
+    fn parse(payload: &Map<String, Value>, amount: Option<String>) -> Result<Self, &'static str> {
         let text = |value: Option<&Value>| {
             value.and_then(Value::as_str).filter(|text| !text.is_empty()).map(ToOwned::to_owned)
         };
         let payee = payload.get("payee");
-        let amount = text(payload.get("amount")).filter(|amount| is_decimal(amount));
+        let amount = amount.filter(|amount| is_decimal(amount));
         let currency = text(payload.get("currency"));
         let is_code = |code: &String| code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase());
         Ok(Self {
-            amount: amount.ok_or("`amount` is not a decimal string such as `35.00`")?,
+            amount: amount.ok_or("`amount` is not in plain decimals such as 35.00, or not of its type's form")?,
             currency: currency.filter(is_code).ok_or("`currency` is not an ISO 4217 code")?,
             payee_name: text(payee.and_then(|payee| payee.get("name"))).ok_or("`payee.name` is missing")?,
             payee_id: text(payee.and_then(|payee| payee.get("id"))).ok_or("`payee.id` is missing")?,
@@ -183,6 +200,13 @@ pub(crate) fn agreed<'t>(
     if let Some(algorithm) = algorithm.filter(|algorithm| *algorithm != "sha-256") {
         let error = Error::new(Code::TransactionAlgorithm, "transactions are hashed with another algorithm");
         return Err(error.claim("transaction_data_hashes_alg").expected("sha-256").actual(algorithm));
+    }
+    // OpenID4VP 1.0, appendix B.3.3.
+    if let Some(offering) = sent.iter().find(|sent| sent.offers_algorithms && hashes.contains(&sent.hash))
+        && algorithm.is_none()
+    {
+        let why = "algorithms were offered, and the proof names none";
+        return Err(error(Code::TransactionAlgorithm, why, offering).claim("transaction_data_hashes_alg"));
     }
     let (mut agreed, mut missing, mut counted) = (Vec::new(), None, 0);
     for transaction in sent {
@@ -232,6 +256,22 @@ fn error(code: Code, message: &'static str, transaction: &Transaction) -> Error 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::format;
+    use base64ct::{Base64UrlUnpadded, Encoding as _};
+
+    #[test]
+    fn a_numbers_digits_are_those_that_were_sent() {
+        for digits in ["35.00", "0.1", "123456789012345.123456", "900719925474099.300000", "100.000000"] {
+            let entry = format!(
+                r#"{{"type":"urn:eudi:sca:payment:1","credential_ids":["band"],"amount":1,"x":{{"amount":2}},"payload":
+                {{"transaction_id":"t","amount": {digits} ,"currency":"EUR","payee":{{"name":"n","id":"i","amount":3}}}}}}"#
+            );
+            let parsed = Transaction::parse(&Base64UrlUnpadded::encode_string(entry.as_bytes())).expect("a payment");
+            let payment = parsed.payment().expect("a payment");
+            assert_eq!(payment.amount, digits);
+            assert_eq!(payment.decimal().map(|amount| amount.to_string()).as_deref(), Some(digits));
+        }
+    }
 
     #[test]
     fn amounts_are_plain_decimals() {

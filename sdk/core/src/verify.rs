@@ -5,9 +5,11 @@ use alloc::vec::Vec;
 
 use serde_json::{Map, Value};
 
+use crate::age::Date;
 use crate::approval::{Approval, require_approval};
-use crate::claims::{ClaimPath, select};
-use crate::credential::Credential;
+use crate::claims::{ClaimPath, require_claims, select, selected};
+use crate::credential::{Credential, strings};
+use crate::dcql::{CredentialQuery, Dcql, Kind};
 use crate::encoding::{JsonError, json};
 use crate::error::{Code, Error};
 use crate::evidence::{Evidence, require_evidence};
@@ -30,6 +32,7 @@ pub struct Challenge {
     tolerance: u64,
     status_max_age: u64,
     transactions: Vec<Transaction>,
+    dcql: Option<Dcql>,
 }
 
 impl Challenge {
@@ -61,6 +64,7 @@ impl Challenge {
             tolerance: Self::DEFAULT_CLOCK_TOLERANCE.into(),
             status_max_age: Self::DEFAULT_STATUS_MAX_AGE.into(),
             transactions: Vec::new(),
+            dcql: None,
         })
     }
 
@@ -100,6 +104,13 @@ impl Challenge {
             return Err(error.claim("transaction_data").actual(twice));
         }
         Ok(self)
+    }
+
+    /// Sets the query that was sent to the wallet: every submission must be an answer to it, whatever else is required.
+    #[must_use]
+    pub fn dcql(mut self, query: Dcql) -> Self {
+        self.dcql = Some(query);
+        self
     }
 
     pub(crate) fn audience(&self) -> &[String] {
@@ -174,8 +185,19 @@ pub struct Requirements {
     pub distance_mm: Option<u32>,
     /// Claims that must have been disclosed.
     pub claims: Vec<ClaimPath>,
-    /// The presentation of this query must prove the same holder key.
+    /// The holder has at least that many full years, by `birthdate` or `age_equal_or_over`.
+    pub age_at_least: Option<u8>,
+    /// The presentation of this query must prove the same holder key; all of them, if there are several.
     pub same_holder_as: Option<String>,
+}
+
+impl Requirements {
+    /// What stands whatever a caller requires, and the status as the caller does.
+    fn of_others(&self) -> Self {
+        let no = Demand::NotRequired;
+        let status = self.status;
+        Self { holder: no, status, approval: no, worn: no, unlocked: no, confirmed: no, ..Self::default() }
+    }
 }
 
 /// What a token is judged by.
@@ -229,13 +251,13 @@ impl Verifier {
         self.status_lists.update(token, &self.trust, now)
     }
 
-    /// Checks one presentation. All checks are on; having a [`Verified`] proves that every one of them ran and passed.
+    /// Checks one bare presentation. All checks are on; having a [`Verified`] proves that every one of them ran and passed.
     ///
     /// # Errors
     /// The first check that failed, in the order of [`Code::ALL`].
     pub fn verify(&self, token: &str, expected: &Expected) -> Result<Verified, Error> {
-        let checked = self.check(token, &expected.challenge)?;
-        checked.require(None, &[], &expected.challenge, &expected.requirements)
+        let answers = [Answer { query_id: None, checked: self.check(token, &expected.challenge) }];
+        one(require_answers(&answers, &expected.challenge, "", true, &expected.requirements)?)
     }
 
     /// Takes in what a wallet sent for a challenge: a bare presentation, or an OpenID4VP `vp_token`.
@@ -270,26 +292,26 @@ impl Verifier {
         if by_query.get("payload").is_some_and(Value::is_string) {
             return Err(Error::new(Code::TokenUnsupported, "the JWS JSON serialization is not accepted"));
         }
-        if by_query.len() > MAX_PRESENTATIONS {
+        let count = by_query.values().map(|presentations| presentations.as_array().map_or(1, Vec::len));
+        if count.sum::<usize>() > MAX_PRESENTATIONS {
             return Err(Error::new(Code::TokenTooLarge, "the submission has too many presentations"));
         }
-        let mut answers = Vec::new();
         if by_query.contains_key("") {
             return Err(Error::new(Code::TokenMalformed, "a query of the `vp_token` has no id"));
         }
+        let mut tokens = Vec::new();
         for (query_id, presentations) in by_query {
-            let token = match presentations.as_array().map(Vec::as_slice) {
-                Some([Value::String(token)]) => token,
-                Some([_, _, ..]) => {
-                    let error = Error::new(Code::TokenUnsupported, "a query has more than one presentation");
-                    return Err(error.claim(&query_id));
-                }
-                _ => {
-                    let why = "the `vp_token` does not hold a presentation for each query";
-                    return Err(Error::new(Code::TokenMalformed, why).claim(&query_id));
-                }
-            };
-            let checked = self.check(token, challenge);
+            let presentations = strings(Some(&presentations)).filter(|presentations| !presentations.is_empty());
+            let why = "the `vp_token` does not hold a presentation for each query";
+            let presentations = presentations.ok_or_else(|| Error::new(Code::TokenMalformed, why).claim(&query_id))?;
+            tokens.extend(presentations.into_iter().map(|token| (query_id.clone(), token)));
+        }
+        if let Some(dcql) = &challenge.dcql {
+            dcql.check_sent(&tokens.iter().map(|(query_id, _)| query_id.as_str()).collect::<Vec<_>>())?;
+        }
+        let mut answers = Vec::new();
+        for (query_id, token) in tokens {
+            let checked = self.check(&token, challenge);
             answers.push(Answer { query_id: Some(query_id), checked });
         }
         // Every presentation carries this challenge's binding, or none counts.
@@ -341,23 +363,31 @@ struct Answer {
     checked: Result<Checked, Error>,
 }
 
+impl Answer {
+    fn answers(&self, query_id: Option<&str>) -> bool {
+        self.query_id.is_none() || self.query_id.as_deref() == query_id
+    }
+}
+
 impl Checked {
     fn require(
         &self,
         query_id: Option<&str>,
-        others: &[(&str, &Self)],
+        others: &[(&str, Option<&Self>)],
         challenge: &Challenge,
         requirements: &Requirements,
     ) -> Result<Verified, Error> {
+        let query = challenge.dcql.as_ref().and_then(|dcql| dcql.query(query_id?));
         // Holder. Nobody may drop the proof of a band.
-        let proof_is_needed = self.credential.band.is_some() || requirements.holder.holds(true);
-        if proof_is_needed && self.proof.is_none() {
-            return Err(Error::new(Code::HolderMissing, "the presentation has no key-binding proof"));
+        let is_bound = query.is_some_and(CredentialQuery::holder_binding);
+        if (self.credential.band.is_some() || is_bound || requirements.holder.holds(true)) && self.proof.is_none() {
+            return Err(no_proof());
         }
         if let Some(id) = &requirements.same_holder_as {
-            let theirs = others.iter().find(|(other, _)| other == id).and_then(|(_, other)| other.proof.as_ref());
-            let thumbprint = |proof: &Proof| proof.thumbprint.clone();
-            if self.proof.is_none() || theirs.map(thumbprint) != self.proof.as_ref().map(thumbprint) {
+            let mine = self.thumbprint();
+            let theirs = others.iter().filter(|(other, _)| other == id);
+            let mut theirs = theirs.map(|(_, other)| other.and_then(Self::thumbprint)).peekable();
+            if mine.is_none() || theirs.peek().is_none() || theirs.any(|theirs| theirs != mine) {
                 let error = Error::new(Code::HolderKey, "two presentations do not prove the same holder key");
                 return Err(error.claim(id));
             }
@@ -366,7 +396,7 @@ impl Checked {
         let hashes = self.proof.as_ref().map(|proof| &proof.transaction_hashes);
         let their_hashes = others
             .iter()
-            .filter_map(|(id, other)| other.proof.as_ref().map(|proof| (*id, &proof.transaction_hashes)))
+            .filter_map(|(id, other)| Some((*id, &other.as_ref()?.proof.as_ref()?.transaction_hashes)))
             .collect::<Vec<_>>();
         let transactions = agreed(&challenge.transactions, query_id, hashes, &their_hashes)?;
         let pays = transactions.iter().any(|transaction| transaction.payment().is_some());
@@ -382,19 +412,16 @@ impl Checked {
             evidence.approval = approval;
         }
         // Claims.
-        for path in &requirements.claims {
-            if select(&self.credential.claims, path).is_none() {
-                let error = Error::new(Code::ClaimsMissing, "a claim that was asked for was not disclosed");
-                return Err(error.claim(&alloc::format!("{path}")));
-            }
-        }
+        require_claims(&self.credential, query, challenge, requirements)?;
         Ok(Verified {
             issuer: self.credential.issuer.clone(),
-            credential_type: self.credential.types.first().cloned(),
+            credential_type: self.credential.kind.types.first().cloned(),
+            query_id: query_id.map(Into::into),
+            kind: self.credential.kind.clone(),
             claims: self.credential.claims.clone(),
             expires: self.credential.expires,
             status,
-            key_thumbprint: self.proof.as_ref().map(|proof| proof.thumbprint.clone()),
+            key_thumbprint: self.thumbprint().map(Into::into),
             transactions: transactions.into_iter().cloned().collect(),
             evidence,
         })
@@ -417,6 +444,81 @@ impl Checked {
             Err(error) => Err(error.clone()),
         }
     }
+
+    fn thumbprint(&self) -> Option<&str> {
+        self.proof.as_ref().map(|proof| proof.thumbprint.as_str())
+    }
+}
+
+fn no_proof() -> Error {
+    Error::new(Code::HolderMissing, "the presentation has no key-binding proof")
+}
+
+/// What the presentations that answer a query prove, and that what else is required to be there holds too.
+fn require_answers(
+    answers: &[Answer],
+    challenge: &Challenge,
+    asked: &str,
+    is_one: bool,
+    requirements: &Requirements,
+) -> Result<Vec<Verified>, Error> {
+    let missing = || Error::new(Code::TokenMissing, "the submission has no presentation for the query").claim(asked);
+    let is_bare = answers.iter().any(|answer| answer.query_id.is_none());
+    let query_id = match &challenge.dcql {
+        Some(dcql) if is_bare => {
+            let id = dcql.asked(asked).ok_or_else(missing)?.id();
+            dcql.check_sent(&[id])?;
+            Some(id)
+        }
+        _ => Some(asked).filter(|id| !id.is_empty()),
+    };
+    match answers.iter().filter(|answer| answer.answers(query_id)).count() {
+        0 => return Err(missing()),
+        2.. if is_one => {
+            let error = Error::new(Code::TokenUnexpected, "the query has several presentations, and one was asked for");
+            return Err(error.claim(asked));
+        }
+        _ => {}
+    }
+    let verified = require_query(answers, challenge, query_id, requirements)?;
+    let mut is_answered = |id: &str| {
+        let others = || require_query(answers, challenge, Some(id), &requirements.of_others());
+        Some(id) == query_id || others().is_ok_and(|found| !found.is_empty())
+    };
+    if let Some(dcql) = &challenge.dcql
+        && let Err(id) = dcql.check_answered(&mut is_answered)
+    {
+        let error = Error::new(Code::ClaimsIncomplete, "another presentation that must be there was refused");
+        return Err(error.claim(id));
+    }
+    Ok(verified)
+}
+
+fn require_query(
+    answers: &[Answer],
+    challenge: &Challenge,
+    query_id: Option<&str>,
+    requirements: &Requirements,
+) -> Result<Vec<Verified>, Error> {
+    let mut verified = Vec::new();
+    for (place, answer) in answers.iter().enumerate().filter(|(_, answer)| answer.answers(query_id)) {
+        let checked = answer.checked.as_ref().map_err(Clone::clone)?;
+        let mut others = Vec::new();
+        for (other_place, other) in answers.iter().enumerate() {
+            if let Some(id) = &other.query_id
+                && other_place != place
+            {
+                others.push((id.as_str(), other.checked.as_ref().ok()));
+            }
+        }
+        verified.push(checked.require(query_id, &others, challenge, requirements)?);
+    }
+    Ok(verified)
+}
+
+fn one(verified: Vec<Verified>) -> Result<Verified, Error> {
+    let missing = || Error::new(Code::TokenMissing, "the submission has no presentation for the query");
+    verified.into_iter().next().ok_or_else(missing)
 }
 
 /// What a wallet sent for one challenge, checked.
@@ -428,34 +530,40 @@ pub struct Submission {
 
 impl Submission {
     /// What the presentation that answers `query_id` proves. A bare presentation answers whichever query is asked; an
-    /// empty `query_id` stands for a bare presentation and whatever query it answers.
+    /// empty `query_id` stands for a bare presentation and whatever query it answers. With a DCQL query that is the only
+    /// Credential Query in it, or the one that is asked.
     ///
     /// # Errors
     /// The first check that failed, in the order of [`Code::ALL`]. If the proof of any presentation is refused
-    /// (`holder.*`), every query gets that refusal.
+    /// (`holder.*`), every query gets that refusal. A query with several presentations is [`Code::TokenUnexpected`]:
+    /// picking one of them would leave the others unseen.
     pub fn verify(&self, query_id: &str, requirements: &Requirements) -> Result<Verified, Error> {
+        one(self.require(query_id, true, requirements)?)
+    }
+
+    /// What each of the presentations that answer `query_id` proves, in the order in which they were sent; at least one.
+    /// Every one of them meets the requirements.
+    ///
+    /// # Errors
+    /// Those of [`Submission::verify`], of the first presentation that is refused.
+    pub fn verify_all(&self, query_id: &str, requirements: &Requirements) -> Result<Vec<Verified>, Error> {
+        self.require(query_id, false, requirements)
+    }
+
+    fn require(&self, query_id: &str, is_one: bool, requirements: &Requirements) -> Result<Vec<Verified>, Error> {
         let answers = self.presentations.as_ref().map_err(Clone::clone)?;
-        let query = Some(query_id).filter(|id| !id.is_empty());
-        let answer = answers.iter().find(|answer| answer.query_id.as_deref().is_none_or(|id| id == query_id));
-        let Some(answer) = answer else {
-            let error = Error::new(Code::TokenMissing, "the submission has no presentation for the query");
-            return Err(error.claim(query_id));
-        };
-        let checked = answer.checked.as_ref().map_err(Clone::clone)?;
-        let others = answers
-            .iter()
-            .filter_map(|other| Some((other.query_id.as_deref()?, other.checked.as_ref().ok()?)))
-            .filter(|(id, _)| *id != query_id)
-            .collect::<Vec<_>>();
-        checked.require(query, &others, &self.challenge, requirements)
+        require_answers(answers, &self.challenge, query_id, is_one, requirements)
     }
 }
 
-/// Proof that every check passed. Only [`Verifier::verify`] and [`Submission::verify`] make one.
+/// Proof that every check passed. Only [`Verifier`] and [`Submission`] make one.
 #[derive(Clone, Debug)]
 pub struct Verified {
     issuer: String,
     credential_type: Option<String>,
+    /// None for a bare presentation, unless a query was asked for.
+    query_id: Option<String>,
+    kind: Kind,
     claims: Map<String, Value>,
     expires: Option<u64>,
     status: Status,
@@ -494,6 +602,77 @@ impl Verified {
     #[must_use]
     pub fn claim(&self, path: &ClaimPath) -> Option<Value> {
         select(&self.claims, path)
+    }
+
+    /// A claim that is a string; `None` if it was not disclosed or is something else.
+    #[must_use]
+    pub fn claim_text(&self, path: &ClaimPath) -> Option<&str> {
+        self.only(path)?.as_str()
+    }
+
+    /// A claim that is an array of strings, such as `nationalities`, or strings in an array; `None` if it was not
+    /// disclosed or if anything in it is something else.
+    #[must_use]
+    pub fn claim_texts(&self, path: &ClaimPath) -> Option<Vec<&str>> {
+        let found = selected(&self.claims, path);
+        let items = match found.as_slice() {
+            [] => return None,
+            [Value::Array(items)] => items.iter().collect(),
+            _ => found,
+        };
+        items.into_iter().map(Value::as_str).collect()
+    }
+
+    /// A claim that is true or false, such as `age_equal_or_over.18`; `None` if it was not disclosed or is something
+    /// else.
+    #[must_use]
+    pub fn claim_bool(&self, path: &ClaimPath) -> Option<bool> {
+        self.only(path)?.as_bool()
+    }
+
+    /// A claim that is an integer; `None` if it was not disclosed, or is something else, a number with a fraction or an
+    /// exponent included.
+    #[must_use]
+    pub fn claim_integer(&self, path: &ClaimPath) -> Option<i64> {
+        self.only(path)?.as_i64()
+    }
+
+    /// `birthdate`; `None` if it was not disclosed or is not a day.
+    #[must_use]
+    pub fn birthdate(&self) -> Option<Date> {
+        self.claim_text(&"birthdate".into()).and_then(Date::parse)
+    }
+
+    fn only(&self, path: &ClaimPath) -> Option<&Value> {
+        match selected(&self.claims, path).as_slice() {
+            [only] => Some(only),
+            _ => None,
+        }
+    }
+
+    /// Whether this credential meets the Credential Query that it answers: the one with the id under which it was
+    /// submitted or asked for; for a bare presentation that nobody gave an id any one of them.
+    ///
+    /// Other Credential Queries and `credential_sets` are about submissions and not looked at.
+    ///
+    /// # Errors
+    /// [`Code::TokenUnexpected`] if there is no such Credential Query, [`Code::HolderMissing`] if it demands a proof and
+    /// there was none, and the codes of `claims.` for what it asks; of the first one if any would do and none does.
+    pub fn satisfies(&self, dcql: &Dcql) -> Result<(), Error> {
+        let meets = |query: &CredentialQuery| {
+            if query.holder_binding() && self.key_thumbprint.is_none() {
+                return Err(no_proof());
+            }
+            query.check_kind(&self.kind)?;
+            query.check_claims(&self.claims)
+        };
+        if let Some(id) = &self.query_id {
+            let unasked = || Error::new(Code::TokenUnexpected, "a presentation answers no query").claim(id);
+            return meets(dcql.query(id).ok_or_else(unasked)?);
+        }
+        let mut results = dcql.queries().iter().map(meets);
+        let first = results.next().unwrap_or(Ok(()));
+        if first.is_ok() || results.any(|result| result.is_ok()) { Ok(()) } else { first }
     }
 
     /// `exp` of the credential, seconds since 1970.

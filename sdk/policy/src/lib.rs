@@ -62,6 +62,18 @@ pub use bindings::exports::bandpass::sdk::policy::{
     Allowance, Capability, Decision, Denial, Description, Guest as Policy, Obligation, Query, Request, Step,
 };
 
+pub use rust_decimal::Decimal;
+
+impl Money {
+    /// The amount as a number to compare and add: exact, unlike a binary fraction.
+    ///
+    /// # Errors
+    /// Never for money that the verifier handed out.
+    pub fn decimal(&self) -> Result<Decimal, rust_decimal::Error> {
+        Decimal::from_str_exact(&self.amount)
+    }
+}
+
 /// Exports a [`Policy`] from the component.
 #[macro_export]
 macro_rules! export_policy {
@@ -75,6 +87,7 @@ macro_rules! export_policy {
 pub fn by_profile() -> Requirements {
     Requirements {
         holder: Demand::ByProfile,
+        status: Demand::ByProfile,
         approval: Demand::ByProfile,
         methods: Vec::new(),
         worn: Demand::ByProfile,

@@ -28,7 +28,7 @@ pub struct BandDetails {
     /// Whole days from then until it expires.
     pub valid_days: u64,
     /// Index in the issuer's status list.
-    pub status_index: u64,
+    pub status_index: usize,
     /// The owner's claims, each selectively disclosable: `sub`, `given_name`...
     pub owner: Map<String, Value>,
 }

@@ -1,0 +1,374 @@
+//! What a token says, read a second time and the plain way: nothing of the verifier's code is used, limits and
+//! signatures are left to it. Whatever it accepted has to hold here too.
+
+use std::collections::{HashMap, HashSet};
+
+use bandpass_conformance::{Demand, Expected};
+use bandpass_core::{Error, Verified};
+use bandpass_roles::sha256_base64url;
+use base64ct::{Base64UrlUnpadded, Encoding as _};
+use serde_json::{Map, Value};
+
+/// Claims that are never selectively disclosable, and those that bands add.
+const ALWAYS: [&str; 8] = ["iss", "nbf", "exp", "cnf", "vct", "vct#integrity", "aka_vcts", "status"];
+const ALWAYS_BY_BANDS: [&str; 3] = ["iat", "pairing", "band_measures"];
+const BAND: &str = "urn:bandpass:band:1";
+
+/// A presentation, read.
+struct Reading {
+    issuer_header: Value,
+    payload: Value,
+    disclosures: Vec<String>,
+    sd_hash: String,
+    proof: Option<(Value, Value)>,
+}
+
+/// Panics if the verdict on a bare presentation can't be right. `signers`: who signed issuer-signed JWT, proof and
+/// approval, as JWKs.
+pub(crate) fn judge(
+    token: &str,
+    trust: &Value,
+    expected: &Expected,
+    signers: [&Map<String, Value>; 3],
+    verdict: &Result<Verified, Error>,
+) {
+    match verdict {
+        Ok(verified) => accepted(token, trust, expected, signers, verified),
+        Err(error) if error.code().as_str().starts_with("disclosure.") => {
+            let reading = read(token).expect("disclosures are read after everything was parsed");
+            assert!(disclosed(&reading).is_none(), "{error}: the disclosures are good");
+        }
+        Err(_) => {}
+    }
+}
+
+fn accepted(token: &str, trust: &Value, expected: &Expected, signers: [&Map<String, Value>; 3], verified: &Verified) {
+    let reading = read(token).expect("a token that can be read");
+    let claims = disclosed(&reading).expect("disclosures that belong to digests");
+    assert_eq!(verified.claims(), &claims, "the claims that the issuer signed");
+    issuer(&reading, &claims, trust, signers[0], verified);
+    times(&claims, expected, verified);
+    let is_band = claims.get("vct").is_some_and(|vct| vct == BAND);
+    let Some((header, proof)) = &reading.proof else {
+        assert!(!is_band && expected.requirements.holder == Some(Demand::NotRequired), "a proof is needed");
+        assert!(expected.transaction_data.is_empty() && verified.transactions().is_empty());
+        assert!(verified.key_thumbprint().is_none() && verified.evidence().is_none());
+        return;
+    };
+    assert_eq!((&header["alg"], &header["typ"]), (&"ES256".into(), &"kb+jwt".into()));
+    assert!(same_key(&claims["cnf"]["jwk"], signers[1]), "the holder's key signed the proof");
+    let holder = thumbprint(&claims["cnf"]["jwk"]);
+    assert_eq!(verified.key_thumbprint(), Some(holder.as_str()));
+    assert_eq!(proof["nonce"], expected.nonce);
+    assert!(expected.audience.iter().any(|audience| proof["aud"] == *audience));
+    assert_eq!(proof["sd_hash"], reading.sd_hash);
+    assert!(fresh(&proof["iat"], expected), "iat {}", proof["iat"]);
+    own_times(proof, expected);
+    transactions(proof, expected, verified);
+    assert_eq!(verified.evidence().is_some(), is_band);
+    if is_band {
+        evidence(&claims, proof, expected, verified);
+        approval(&claims, proof, expected, signers[2], verified);
+    }
+}
+
+fn issuer(
+    reading: &Reading,
+    claims: &Map<String, Value>,
+    trust: &Value,
+    signer: &Map<String, Value>,
+    verified: &Verified,
+) {
+    let header = &reading.issuer_header;
+    assert_eq!(header["alg"], "ES256");
+    assert!(header.get("crit").is_none());
+    let entries = trust["issuers"].as_array().expect("issuers");
+    let entry = entries.iter().find(|entry| entry["iss"] == reading.payload["iss"]).expect("a trusted issuer");
+    assert_eq!(verified.issuer(), reading.payload["iss"]);
+    let mut keys = entry["jwks"]["keys"].as_array().expect("keys").iter();
+    let fits = |key: &&Value| {
+        header["kid"].is_null() || !header["kid"].is_string() || key.get("kid").is_none_or(|kid| *kid == header["kid"])
+    };
+    assert!(keys.any(|key| fits(&key) && same_key(key, signer)), "a key of the issuer signed the credential");
+    let typ = &header["typ"];
+    assert!(entry.get("typ").map_or(typ == "dc+sd-jwt", |allowed| list(allowed).contains(&typ)));
+    let vct = claims.get("vct");
+    assert_eq!(verified.credential_type(), vct.and_then(Value::as_str));
+    match vct {
+        Some(vct) => assert!(entry["any_vct"] == true || list(&entry["vct"]).contains(&vct), "a trusted type"),
+        None => assert_ne!(typ, "dc+sd-jwt"),
+    }
+}
+
+fn times(claims: &Map<String, Value>, expected: &Expected, verified: &Verified) {
+    let (now, tolerance) = (seconds(&expected.now.into()), f64::from(expected.clock_tolerance));
+    if let Some(exp) = claims.get("exp") {
+        assert!(now < seconds(exp) + tolerance, "expired at {exp}");
+    }
+    assert_eq!(verified.expires().is_some(), claims.contains_key("exp"));
+    for starts in ["nbf", "iat"].iter().filter_map(|name| claims.get(*name)) {
+        assert!(seconds(starts).floor() <= now + tolerance, "starts at {starts}");
+    }
+}
+
+/// RFC 7519's own times, in a proof or approval.
+fn own_times(payload: &Value, expected: &Expected) {
+    let (now, tolerance) = (seconds(&expected.now.into()), f64::from(expected.clock_tolerance));
+    assert!(payload.get("exp").is_none_or(|exp| now < seconds(exp) + tolerance));
+    assert!(payload.get("nbf").is_none_or(|nbf| seconds(nbf).floor() <= now + tolerance));
+}
+
+fn fresh(at: &Value, expected: &Expected) -> bool {
+    let (now, tolerance) = (seconds(&expected.now.into()), f64::from(expected.clock_tolerance));
+    let age = now - seconds(at).floor();
+    -tolerance <= age && age <= f64::from(expected.max_age) + tolerance
+}
+
+fn transactions(proof: &Value, expected: &Expected, verified: &Verified) {
+    let sent = &expected.transaction_data;
+    let mut hashes = sent.iter().map(|sent| sha256_base64url(sent.as_bytes())).collect::<Vec<_>>();
+    let mut agreed = proof.get("transaction_data_hashes").map_or_else(Vec::new, list);
+    hashes.sort();
+    agreed.sort_by_key(|hash| hash.as_str());
+    assert!(hashes.iter().eq(agreed.iter().copied()), "agreed to what was sent, each once, and nothing else");
+    assert!(proof.get("transaction_data_hashes_alg").is_none_or(|alg| alg == "sha-256"));
+    assert_eq!(verified.transactions().len(), sent.len());
+    for (sent, found) in sent.iter().zip(verified.transactions()) {
+        let sent = json(sent).expect("transaction data");
+        assert_eq!(found.type_id(), sent["type"]);
+        assert_eq!(Some(found.payload()), sent.get("payload").map_or(Some(&Map::new()), Value::as_object));
+        assert_eq!(found.payment().is_some(), sent["type"] == "urn:bandpass:payment:1");
+        let Some(payment) = found.payment() else { continue };
+        assert_eq!(payment.amount, sent["payload"]["amount"]);
+        assert_eq!(payment.currency, sent["payload"]["currency"]);
+        assert_eq!(payment.payee_id, sent["payload"]["payee"]["id"]);
+        assert!(payment.amount.parse::<f64>().is_ok_and(|amount| amount >= 0.0));
+        assert!(payment.amount.bytes().all(|byte| byte == b'.' || byte.is_ascii_digit()));
+    }
+}
+
+fn evidence(claims: &Map<String, Value>, proof: &Value, expected: &Expected, verified: &Verified) {
+    let evidence = verified.evidence().expect("evidence of a band");
+    let (band, asked) = (&proof["band"], &expected.requirements);
+    let measures = list(&claims["band_measures"]);
+    let attests = |measure: &str| measures.iter().any(|attested| *attested == measure);
+    let (worn, unlocked) = (band["worn_since"].as_u64(), band["unlocked_at"].as_u64());
+    assert_eq!(evidence.worn_since(), worn.filter(|_| attests("wear")));
+    assert_eq!(evidence.unlocked_at(), unlocked.filter(|_| attests("unlock")));
+    assert_eq!(evidence.confirmed(), band["confirmed"] == true && attests("confirm"));
+    assert_eq!(Some(evidence.counter()), band["counter"].as_u64());
+    assert!(evidence.counter() < 1 << 53);
+    assert_eq!(Some(evidence.pairing_epoch()), claims["pairing"]["epoch"].as_u64());
+    let signed_at = seconds(&proof["iat"]).floor();
+    assert!((seconds(&evidence.signed_at().into()) - signed_at).abs() < f64::EPSILON);
+    if let (Some(worn), Some(unlocked)) = (worn, unlocked) {
+        assert!(worn <= unlocked, "unlocked before it was put on");
+    }
+    for at in [worn, unlocked].into_iter().flatten() {
+        assert!(seconds(&at.into()) <= signed_at, "after the proof");
+    }
+    let pays = verified.transactions().iter().any(|transaction| transaction.payment().is_some());
+    let needs = |demand: Option<Demand>, by_profile| demand.map_or(by_profile, |demand| demand == Demand::Required);
+    let needs_unlocked = needs(asked.unlocked, pays) || asked.unlocked_within.is_some();
+    assert!(!needs_unlocked || evidence.unlocked_at().is_some() && evidence.worn_since().is_some());
+    assert!(!needs(asked.worn, pays) || evidence.worn_since().is_some());
+    assert!(!needs(asked.confirmed, false) || evidence.confirmed());
+    assert!(asked.distance_mm.is_none(), "no distance counts yet");
+    if let (Some(most), Some(at)) = (asked.unlocked_within, evidence.unlocked_at()) {
+        assert!(expected.now.saturating_sub(at) <= most.into());
+    }
+    assert!(!needs(asked.approval, pays) && asked.methods.is_empty() || evidence.approval().is_some());
+}
+
+fn approval(
+    claims: &Map<String, Value>,
+    proof: &Value,
+    expected: &Expected,
+    signer: &Map<String, Value>,
+    verified: &Verified,
+) {
+    let found = verified.evidence().and_then(|evidence| evidence.approval());
+    let Some(compact) = proof.get("approval") else {
+        assert!(found.is_none());
+        return;
+    };
+    let found = found.expect("an approval that is there is checked");
+    let parts = compact.as_str().expect("a JWS").split('.').collect::<Vec<_>>();
+    let (header, payload) = (json(parts[0]).expect("JSON"), json(parts[1]).expect("JSON"));
+    assert_eq!(header.as_object().expect("an object").keys().collect::<Vec<_>>(), ["alg", "jwk", "typ"]);
+    assert_eq!((&header["alg"], &header["typ"]), (&"ES256".into(), &"band-approval+jwt".into()));
+    let phone = thumbprint(&header["jwk"]);
+    assert!(same_key(&header["jwk"], signer), "the phone's key signed the approval");
+    assert_eq!(claims["pairing"]["jkt"], phone);
+    let holder = thumbprint(&claims["cnf"]["jwk"]);
+    assert_ne!(phone, holder);
+    assert_eq!(payload["band_jkt"], holder);
+    assert_eq!((&payload["aud"], &payload["nonce"]), (&proof["aud"], &proof["nonce"]));
+    let hashes = |payload: &Value| {
+        payload.get("transaction_data_hashes").map_or_else(Vec::new, |all| list(all).into_iter().cloned().collect())
+    };
+    assert_eq!(hashes(&payload), hashes(proof));
+    assert!(fresh(&payload["iat"], expected));
+    own_times(&payload, expected);
+    assert_eq!(Some(found.signed_at()), payload["iat"].as_u64());
+    assert!(!found.methods().is_empty() && list(&payload["amr"]).iter().copied().eq(found.methods()));
+    assert!(expected.requirements.methods.iter().all(|method| found.methods().contains(method)));
+}
+
+fn read(token: &str) -> Option<Reading> {
+    let (presented, proof) = token.rsplit_once('~')?;
+    let mut parts = presented.split('~');
+    let (issuer_header, payload) = jws(parts.next()?)?;
+    let proof = if proof.is_empty() { None } else { Some(jws(proof)?) };
+    let disclosures = parts.map(ToOwned::to_owned).collect();
+    let sd_hash = sha256_base64url(format!("{presented}~").as_bytes());
+    Some(Reading { issuer_header, payload, disclosures, sd_hash, proof })
+}
+
+fn jws(compact: &str) -> Option<(Value, Value)> {
+    let parts = compact.split('.').collect::<Vec<_>>();
+    let [header, payload, _signature] = parts[..] else { return None };
+    Some((json(header)?, json(payload)?)).filter(|(header, payload)| header.is_object() && payload.is_object())
+}
+
+/// None for JSON that has the same member twice.
+fn json(part: &str) -> Option<Value> {
+    let bytes = Base64UrlUnpadded::decode_vec(part).ok()?;
+    let value = serde_json::from_slice(&bytes).ok()?;
+    (written_members(&bytes) == members(&value)).then_some(value)
+}
+
+/// Colons outside of strings.
+fn written_members(text: &[u8]) -> usize {
+    let (mut count, mut quoted, mut escaped) = (0, false, false);
+    for byte in text {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => quoted = !quoted,
+            b':' if !quoted => count += 1,
+            _ => {}
+        }
+    }
+    count
+}
+
+fn members(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => items.iter().map(members).sum(),
+        Value::Object(all) => all.values().map(|member| 1 + members(member)).sum(),
+        _ => 0,
+    }
+}
+
+/// RFC 9901, section 7.1, step 3, from the top down; None where the token is to be refused.
+fn disclosed(reading: &Reading) -> Option<Map<String, Value>> {
+    let mut payload = reading.payload.clone();
+    let algorithm = payload.as_object_mut()?.remove("_sd_alg");
+    if algorithm.is_some_and(|algorithm| algorithm != "sha-256") {
+        return None;
+    }
+    let mut disclosures = HashMap::new();
+    for encoded in &reading.disclosures {
+        let content = json(encoded)?;
+        let arity = content.as_array()?.len();
+        let named = arity == 3 && content[1].is_string();
+        if !content[0].is_string() || !(arity == 2 || named) {
+            return None;
+        }
+        if disclosures.insert(sha256_base64url(encoded.as_bytes()), content).is_some() {
+            return None;
+        }
+    }
+    let mut seen = HashSet::new();
+    place(&mut payload, &mut disclosures, &mut seen)?;
+    let Value::Object(claims) = payload else { return None };
+    let is_band = claims.get("vct").is_some_and(|vct| vct == BAND);
+    let by_bands = ALWAYS_BY_BANDS.iter().filter(|_| is_band);
+    // They stand in the payload itself as they came out, but for digests that nothing was disclosed for.
+    let plain = |name: &&str| {
+        let mut before = reading.payload.get(*name).cloned();
+        before.as_mut().into_iter().for_each(strip);
+        claims.get(*name) == before.as_ref()
+    };
+    (disclosures.is_empty() && ALWAYS.iter().chain(by_bands).all(plain)).then_some(claims)
+}
+
+fn place(value: &mut Value, disclosures: &mut HashMap<String, Value>, seen: &mut HashSet<String>) -> Option<()> {
+    match value {
+        Value::Object(all) => {
+            let digests = all.remove("_sd").unwrap_or_else(|| Value::Array(Vec::new()));
+            for digest in digests.as_array()? {
+                let digest = digest.as_str()?;
+                if !seen.insert(digest.to_owned()) {
+                    return None;
+                }
+                if let Some(content) = disclosures.remove(digest) {
+                    let [_, name, value] = content.as_array()?.as_slice() else { return None };
+                    let name = name.as_str()?;
+                    if ["_sd", "...", "_sd_alg"].contains(&name) || all.insert(name.to_owned(), value.clone()).is_some()
+                    {
+                        return None;
+                    }
+                }
+            }
+            if all.contains_key("...") || all.contains_key("_sd_alg") {
+                return None;
+            }
+            all.values_mut().try_for_each(|member| place(member, disclosures, seen))
+        }
+        Value::Array(items) => {
+            let mut placed = Vec::new();
+            for mut item in std::mem::take(items) {
+                let digest = item.as_object().filter(|all| all.len() == 1).and_then(|all| all.get("..."));
+                if let Some(digest) = digest {
+                    let digest = digest.as_str()?;
+                    if !seen.insert(digest.to_owned()) {
+                        return None;
+                    }
+                    let Some(content) = disclosures.remove(digest) else { continue };
+                    let [_, value] = content.as_array()?.as_slice() else { return None };
+                    item = value.clone();
+                }
+                place(&mut item, disclosures, seen)?;
+                placed.push(item);
+            }
+            *items = placed;
+            Some(())
+        }
+        _ => Some(()),
+    }
+}
+
+/// Removes digests.
+fn strip(value: &mut Value) {
+    match value {
+        Value::Object(all) => {
+            all.remove("_sd");
+            all.values_mut().for_each(strip);
+        }
+        Value::Array(items) => {
+            items.retain(|item| item.as_object().is_none_or(|all| all.len() != 1 || !all.contains_key("...")));
+            items.iter_mut().for_each(strip);
+        }
+        _ => {}
+    }
+}
+
+fn list(value: &Value) -> Vec<&Value> {
+    value.as_array().expect("an array").iter().collect()
+}
+
+fn seconds(value: &Value) -> f64 {
+    value.as_f64().expect("a number")
+}
+
+fn same_key(one: &Value, other: &Map<String, Value>) -> bool {
+    ["kty", "crv", "x", "y"].iter().all(|name| Some(&one[*name]) == other.get(*name))
+}
+
+/// RFC 7638.
+fn thumbprint(jwk: &Value) -> String {
+    let required = ["crv", "kty", "x", "y"].map(|name| format!("\"{name}\":{}", jwk[name]));
+    sha256_base64url(format!("{{{}}}", required.join(",")).as_bytes())
+}
