@@ -33,8 +33,8 @@ pub(crate) struct Certificate {
     pub(crate) issuer_key: u8,
     pub(crate) starts: u64,
     pub(crate) ends: u64,
-    /// `basicConstraints` of an authority: how many authorities may follow.
-    pub(crate) authority: Option<Option<u8>>,
+    /// Of an authority.
+    pub(crate) authority: Option<BasicConstraints>,
     pub(crate) usage: Option<KeyUsages>,
     pub(crate) purposes: &'static [&'static str],
     pub(crate) dns: &'static [&'static str],
@@ -54,7 +54,7 @@ pub(crate) const ROOT: Certificate = Certificate {
     issuer_key: 11,
     starts: NOW - 1_000 * DAY,
     ends: NOW + 5_000 * DAY,
-    authority: Some(None),
+    authority: Some(BasicConstraints { ca: true, path_len_constraint: None }),
     usage: Some(KeyUsages::KeyCertSign),
     purposes: &[],
     dns: &[],
@@ -69,7 +69,7 @@ pub(crate) const INTERMEDIATE: Certificate = Certificate {
     key: 12,
     starts: NOW - 500 * DAY,
     ends: NOW + 500 * DAY,
-    authority: Some(Some(0)),
+    authority: Some(BasicConstraints { ca: true, path_len_constraint: Some(0) }),
     ..ROOT
 };
 
@@ -116,8 +116,8 @@ impl Certificate {
 
     fn extensions(&self, subject: &Name) -> Result<Vec<Extension>> {
         let mut all = Vec::new();
-        if let Some(path_len_constraint) = self.authority {
-            all.push((&BasicConstraints { ca: true, path_len_constraint }).to_extension(subject, &[])?);
+        if let Some(constraints) = &self.authority {
+            all.push(constraints.to_extension(subject, &[])?);
         }
         if let Some(usage) = self.usage {
             all.push((&KeyUsage(usage.into())).to_extension(subject, &[])?);

@@ -1,5 +1,4 @@
 //! Trust lists against their JSON Schema.
-#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
 

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use x509_cert::ext::pkix::KeyUsages;
+use x509_cert::ext::pkix::{BasicConstraints, KeyUsages};
 
 use super::Vectors;
 use crate::certificate::{Certificate, INTERMEDIATE, LEAF, LOW_LEAF, ROOT};
@@ -211,7 +211,7 @@ fn usages(vectors: &mut Vectors) -> Result<()> {
         ("no-purpose", certificate(&[]), json!([PURPOSE])),
         ("any-purpose", certificate(&[ANY]), json!([PURPOSE])),
         ("purpose-not-asked-for", certificate(&[SERVER]), json!([])),
-        ("authority", Certificate { authority: Some(None), ..LEAF }, json!([])),
+        ("authority", Certificate { authority: ROOT.authority, ..LEAF }, json!([])),
         ("key-not-p-256", Certificate { p384: true, ..LEAF }, json!([])),
     ] {
         let chain = sent(&[certificate])?;
@@ -236,7 +236,8 @@ fn paths(vectors: &mut Vectors) -> Result<()> {
     let impostor = Certificate { key: 13, issuer_key: 13, ..ROOT };
     let low = Certificate { subject: "CN=Low", key: 14, issuer: INTERMEDIATE.subject, issuer_key: 12, ..INTERMEDIATE };
     let low_leaf = Certificate { issuer: low.subject, issuer_key: low.key, ..LEAF };
-    let deep = Certificate { authority: Some(Some(1)), ..INTERMEDIATE };
+    let deep =
+        Certificate { authority: Some(BasicConstraints { ca: true, path_len_constraint: Some(1) }), ..INTERMEDIATE };
     for (what, chain, roots) in [
         ("x5c-intermediate", vec![LOW_LEAF, INTERMEDIATE], vec![ROOT]),
         ("x5c-two-intermediates", vec![low_leaf.clone(), low.clone(), deep], vec![ROOT]),

@@ -277,7 +277,7 @@ fn kinds(vectors: &mut Vectors) -> Result<()> {
         ask(draft, &json!({"meta": {"vct_values": [vct]}}));
     };
     vectors.accept("dcql-further-type", "SD-JWT VC, 2.2.2.2", |draft| {
-        draft.trust["issuers"][0]["vct"] = json!([BAND_VCT, MEMBER_VCT, "urn:example:guest"]);
+        draft.trust["issuers"][0]["aka_vcts"] = json!(["urn:example:guest"]);
         aka(draft, "urn:example:guest", json!(["urn:example:guest"]));
     })?;
     vectors.refuse(
@@ -285,6 +285,7 @@ fn kinds(vectors: &mut Vectors) -> Result<()> {
         "dcql-further-type-that-the-issuer-is-not-trusted-for",
         "SD-JWT VC, 2.2.2.2",
         |draft| {
+            draft.trust["issuers"][0]["vct"] = json!([BAND_VCT, MEMBER_VCT, "urn:example:guest"]);
             aka(draft, "urn:example:guest", json!(["urn:example:guest"]));
         },
     )?;

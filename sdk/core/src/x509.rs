@@ -213,8 +213,9 @@ pub(crate) fn read(chain: &[Vec<u8>]) -> Result<Vec<Certificate<'_>>, PathError>
     Ok(read)
 }
 
-/// Finds and checks the path from the first certificate to one of the roots that are valid now (RFC 5280, section 6.1).
-pub(crate) fn verify_path(chain: &[Vec<u8>], roots: &[Vec<u8>], now: u64) -> Result<(), PathError> {
+/// Finds and checks the path from the first certificate to one of the roots that are valid now (RFC 5280, section 6.1), and
+/// tells which authorities the certificates on it name.
+pub(crate) fn verify_path(chain: &[Vec<u8>], roots: &[Vec<u8>], now: u64) -> Result<Vec<Vec<u8>>, PathError> {
     let (chain, roots) = (certificates(chain), certificates(roots));
     let mut anchors = Vec::new();
     for root in &roots {
@@ -236,11 +237,14 @@ fn path(
     others: &[CertificateDer<'_>],
     anchors: &[TrustAnchor<'_>],
     now: u64,
-) -> Result<(), PathError> {
+) -> Result<Vec<Vec<u8>>, PathError> {
     let now = UnixTime::since_unix_epoch(Duration::from_secs(now));
-    let leaf = EndEntityCert::try_from(leaf)?;
-    leaf.verify_for_usage(&[&Es256], anchors, others, now, AnyUsage, None, None)?;
-    Ok(())
+    let certificate = EndEntityCert::try_from(leaf)?;
+    let path = certificate.verify_for_usage(&[&Es256], anchors, others, now, AnyUsage, None, None)?;
+    // Whatever else was sent along is on no path, and says nothing.
+    let between = path.intermediate_certificates().map(|between| between.der().to_vec());
+    let ders = core::iter::once(leaf.to_vec()).chain(between);
+    Ok(ders.filter_map(|der| Some(Certificate::parse(&der)?.authority_key_id()?.to_vec())).collect())
 }
 
 impl From<webpki::Error> for PathError {
