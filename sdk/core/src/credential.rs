@@ -95,8 +95,7 @@ impl Credential {
         let status = check_status_reference(&claims)?;
         let expires = check_validity(&claims, challenge)?;
         let band = if types.iter().any(|vct| vct == BAND_VCT) { Some(Band::check(&claims)?) } else { None };
-        // Nothing says yet which authorities are on the path.
-        let kind = Kind { types, authority_key_ids: Vec::new() };
+        let kind = Kind { types, authority_key_ids: issuer.authority_key_ids(&signer) };
         Ok(Self { issuer: issuer.name().to_owned(), issuer_place, status, kind, claims, expires, band })
     }
 

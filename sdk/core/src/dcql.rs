@@ -68,7 +68,7 @@ struct ClaimQuery {
 pub(crate) struct Kind {
     /// The types that count: first `vct`, unless only others are trusted; then those of `aka_vcts` that are.
     pub(crate) types: Vec<String>,
-    /// Key identifiers of the authorities in the issuer's certificate chain; none for keys of a JWKS.
+    /// Authorities that the certificates of the issuer's chain name; none for keys of a JWKS.
     pub(crate) authority_key_ids: Vec<Vec<u8>>,
 }
 

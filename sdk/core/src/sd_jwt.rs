@@ -115,7 +115,8 @@ pub(crate) fn disclose(mut payload: Map<String, Value>, encoded: &[&str]) -> Res
         }
         disclosures.push(Some(disclosure));
     }
-    let is_band = payload.get("vct").is_some_and(|vct| vct == BAND_VCT);
+    let also = payload.get("aka_vcts").and_then(Value::as_array).into_iter().flatten();
+    let is_band = payload.get("vct").into_iter().chain(also).any(|vct| vct == BAND_VCT);
     let mut placing = Placing { by_digest, disclosures, seen: BTreeMap::new(), is_band };
     let payload = placing.object(payload, Place { depth: 1, root: None })?;
     match placing.disclosures.into_iter().flatten().next() {

@@ -251,6 +251,17 @@ impl Issuer {
         }
     }
 
+    /// The authorities that the certificates of a chain name (RFC 5280, section 4.2.1.1), once [`Issuer::keys`] checked it.
+    pub(crate) fn authority_key_ids(&self, signer: &Signer<'_>) -> Vec<Vec<u8>> {
+        match &self.anchors {
+            Anchors::Keys(_) => Vec::new(),
+            Anchors::Roots { .. } => {
+                let certificates = x509::read(signer.chain.as_deref().unwrap_or_default()).unwrap_or_default();
+                certificates.iter().filter_map(Certificate::authority_key_id).map(ToOwned::to_owned).collect()
+            }
+        }
+    }
+
     pub(crate) fn allows_typ(&self, typ: &str) -> bool {
         self.typ.iter().any(|allowed| allowed == typ)
     }

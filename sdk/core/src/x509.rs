@@ -20,6 +20,9 @@ use crate::jwk::PublicKey;
 /// id-ce-keyUsage and id-ce-extKeyUsage, 2.5.29.15 and .37 (RFC 5280, section 4.2.1).
 const KEY_USAGE: &[u8] = &[0x55, 0x1d, 15];
 const EXTENDED_KEY_USAGE: &[u8] = &[0x55, 0x1d, 37];
+/// id-ce-authorityKeyIdentifier, 2.5.29.35, and its `keyIdentifier` (RFC 5280, section 4.2.1.1).
+const AUTHORITY_KEY_ID: &[u8] = &[0x55, 0x1d, 35];
+const KEY_ID: Tag = Tag::ContextSpecific { constructed: false, number: TagNumber(0) };
 /// anyExtendedKeyUsage, 2.5.29.37.0 (RFC 5280, section 4.2.1.12).
 const ANY_PURPOSE: &[u8] = &[0x55, 0x1d, 37, 0];
 /// Bits of `KeyUsage` as they stand in its first octet (RFC 5280, section 4.2.1.3).
@@ -32,6 +35,7 @@ pub(crate) struct Certificate<'a> {
     spki: AnyRef<'a>,
     key_usage: Option<u8>,
     purposes: Option<Vec<AnyRef<'a>>>,
+    authority_key_id: Option<AnyRef<'a>>,
 }
 
 impl<'a> Certificate<'a> {
@@ -43,7 +47,8 @@ impl<'a> Certificate<'a> {
         let [_version, _serial, _algorithm, _issuer, _validity, subject, spki, rest @ ..] = tbs.as_slice() else {
             return None;
         };
-        let mut certificate = Self { subject: *subject, spki: *spki, key_usage: None, purposes: None };
+        let mut certificate =
+            Self { subject: *subject, spki: *spki, key_usage: None, purposes: None, authority_key_id: None };
         let tag = Tag::ContextSpecific { constructed: true, number: TagNumber(3) };
         let Some(extensions) = rest.iter().find(|item| item.tag() == tag) else { return Some(certificate) };
         for extension in parts(*parts(*extensions)?.first()?)? {
@@ -53,6 +58,9 @@ impl<'a> Certificate<'a> {
                 // A BIT STRING: how many bits of the last octet are unused, then the octets.
                 KEY_USAGE => certificate.key_usage = Some(value?.value().get(1).copied().unwrap_or_default()),
                 EXTENDED_KEY_USAGE => certificate.purposes = Some(parts(value?)?),
+                AUTHORITY_KEY_ID => {
+                    certificate.authority_key_id = parts(value?)?.into_iter().find(|part| part.tag() == KEY_ID)
+                }
                 _ => {}
             }
         }
@@ -64,6 +72,11 @@ impl<'a> Certificate<'a> {
         let spki = parts(self.spki)?;
         let is_p256 = spki.first()?.value() == alg_id::ECDSA_P256.as_ref();
         PublicKey::from_point(spki.last()?.value().strip_prefix(&[0]).filter(|_| is_p256)?)
+    }
+
+    /// Which key signed it, as its authority calls that key.
+    pub(crate) fn authority_key_id(&self) -> Option<&'a [u8]> {
+        self.authority_key_id.map(|id| id.value())
     }
 
     /// Whether it is for digital signatures, in so many words.
