@@ -240,8 +240,8 @@ fn paths(vectors: &mut Vectors) -> Result<()> {
         Certificate { authority: Some(BasicConstraints { ca: true, path_len_constraint: Some(1) }), ..INTERMEDIATE };
     for (what, chain, roots) in [
         ("x5c-intermediate", vec![LOW_LEAF, INTERMEDIATE], vec![ROOT]),
-        ("x5c-two-intermediates", vec![low_leaf.clone(), low.clone(), deep], vec![ROOT]),
-        ("x5c-intermediates-in-any-order", vec![LOW_LEAF, low.clone(), INTERMEDIATE], vec![ROOT]),
+        ("x5c-two-intermediates", vec![low_leaf.clone(), low.clone(), deep.clone()], vec![ROOT]),
+        ("x5c-intermediates-in-any-order", vec![low_leaf.clone(), deep.clone(), low.clone()], vec![ROOT]),
         ("x5c-intermediate-as-root", vec![LOW_LEAF], vec![INTERMEDIATE]),
         ("x5c-second-root", vec![LEAF], vec![second_root.clone(), ROOT]),
         (
@@ -265,6 +265,7 @@ fn paths(vectors: &mut Vectors) -> Result<()> {
             }
         })?;
     }
+    let second_low = Certificate { subject: "CN=Second", key: 15, ..INTERMEDIATE };
     let by_leaf = Certificate { subject: "CN=Below", key: 1, issuer: LEAF.subject, issuer_key: 9, ..LEAF };
     let own = Certificate { issuer: LEAF.subject, issuer_key: 1, ..LEAF };
     for (what, chain, roots) in [
@@ -272,6 +273,8 @@ fn paths(vectors: &mut Vectors) -> Result<()> {
         ("another-root-of-the-same-name", vec![LEAF], vec![impostor]),
         ("self-signed", vec![own], vec![ROOT]),
         ("no-intermediate", vec![LOW_LEAF], vec![ROOT]),
+        ("certificate-beside-the-path", vec![LOW_LEAF, INTERMEDIATE, second_low], vec![ROOT]),
+        ("intermediate-twice", vec![LOW_LEAF, INTERMEDIATE, INTERMEDIATE], vec![ROOT]),
         ("path-too-long", vec![low_leaf, low, INTERMEDIATE], vec![ROOT]),
         ("below-a-leaf", vec![by_leaf, Certificate { key: 9, usage: None, ..LEAF }], vec![ROOT]),
         ("critical-extension", vec![Certificate { unknown: Some(true), ..LEAF }], vec![ROOT]),

@@ -61,7 +61,7 @@ impl Credential {
             Some(None) => return Err(untrusted("the issuer's name is not a string")),
             None => trust.issuer_of(&signer).ok_or_else(|| untrusted("nothing tells which trusted issuer it is"))?,
         };
-        let signers = issuer.keys(&signer, challenge.now(), Purpose::Credential)?;
+        let keys = issuer.keys(&signer, challenge.now(), Purpose::Credential)?;
         // SD-JWT VC 2.2.1 and RFC 8725, section 3.11: explicit typing.
         let typ = jwt.header_text("typ").unwrap_or_default().to_owned();
         if !issuer.allows_typ(&typ) {
@@ -69,7 +69,7 @@ impl Credential {
             return Err(error.claim("typ").expected(&issuer.typ().join(", ")).actual(&typ));
         }
         // 7.1, step 2c: the signature.
-        if !signers.keys.iter().any(|key| jwt.verified_by(key)) {
+        if !keys.iter().any(|key| jwt.verified_by(key)) {
             return Err(Error::new(Code::IssuerSignature, "the issuer's signature does not verify"));
         }
         // 7.1, steps 2d and 3: disclosures.
@@ -95,7 +95,7 @@ impl Credential {
         let status = check_status_reference(&claims)?;
         let expires = check_validity(&claims, challenge)?;
         let band = if types.iter().any(|vct| vct == BAND_VCT) { Some(Band::check(&claims)?) } else { None };
-        let kind = Kind { types, authority_key_ids: signers.authority_key_ids };
+        let kind = Kind { types, authority_key_ids: issuer.authority_key_ids(&signer) };
         Ok(Self { issuer: issuer.name().to_owned(), issuer_place, status, kind, claims, expires, band })
     }
 

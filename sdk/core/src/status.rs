@@ -276,9 +276,9 @@ fn signers(
 ) -> Result<Vec<usize>, Error> {
     let (mut signers, mut tried) = (Vec::new(), false);
     for (place, issuer) in trust.publishers(&claims.uri, claims.issuer.as_deref()) {
-        if let Ok(found) = issuer.keys(signer, now, Purpose::StatusList) {
+        if let Ok(keys) = issuer.keys(signer, now, Purpose::StatusList) {
             tried = true;
-            if found.keys.iter().any(verified_by) {
+            if keys.iter().any(verified_by) {
                 signers.push(place);
             }
         }

@@ -115,12 +115,6 @@ pub(crate) struct Signer<'a> {
     pub(crate) chain: Option<Vec<Vec<u8>>>,
 }
 
-/// Keys that may have signed, and which authorities the certificates on their path name; none for a JWKS.
-pub(crate) struct Keys {
-    pub(crate) keys: Vec<PublicKey>,
-    pub(crate) authority_key_ids: Vec<Vec<u8>>,
-}
-
 /// What was signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
@@ -243,18 +237,27 @@ impl Issuer {
     /// # Errors
     /// [`Code::IssuerUntrusted`], `issuer.certificate*`, [`Code::IssuerNotYetValid`], [`Code::IssuerExpired`] or
     /// [`Code::TokenTooLarge`], in the order of the codes.
-    pub(crate) fn keys(&self, signer: &Signer<'_>, now: u64, purpose: Purpose) -> Result<Keys, Error> {
+    pub(crate) fn keys(&self, signer: &Signer<'_>, now: u64, purpose: Purpose) -> Result<Vec<PublicKey>, Error> {
         match &self.anchors {
-            Anchors::Keys(keys) => {
-                keys_at(keys, signer.kid, now).map(|keys| Keys { keys, authority_key_ids: Vec::new() })
-            }
+            Anchors::Keys(keys) => keys_at(keys, signer.kid, now),
             Anchors::Roots { roots, credential, status } => {
                 let leaf = match purpose {
                     Purpose::Credential => credential,
                     Purpose::StatusList => status,
                 };
                 let chain = signer.chain.as_deref().filter(|chain| !chain.is_empty());
-                leaf.certified_key(chain.ok_or_else(not_a_chain)?, roots, now)
+                leaf.certified_key(chain.ok_or_else(not_a_chain)?, roots, now).map(|key| [key].into())
+            }
+        }
+    }
+
+    /// The authorities that the certificates of a chain name (RFC 5280, section 4.2.1.1), once [`Issuer::keys`] checked it.
+    pub(crate) fn authority_key_ids(&self, signer: &Signer<'_>) -> Vec<Vec<u8>> {
+        match &self.anchors {
+            Anchors::Keys(_) => Vec::new(),
+            Anchors::Roots { .. } => {
+                let certificates = x509::read(signer.chain.as_deref().unwrap_or_default()).unwrap_or_default();
+                certificates.iter().filter_map(Certificate::authority_key_id).map(ToOwned::to_owned).collect()
             }
         }
     }
@@ -387,7 +390,7 @@ fn not_a_chain() -> Error {
 
 impl Leaf {
     /// The key of the first certificate, once everything about its chain was checked.
-    fn certified_key(&self, chain: &[Vec<u8>], roots: &[Vec<u8>], now: u64) -> Result<Keys, Error> {
+    fn certified_key(&self, chain: &[Vec<u8>], roots: &[Vec<u8>], now: u64) -> Result<PublicKey, Error> {
         let refused = |code, why| Err(Error::new(code, why).claim("x5c"));
         if chain.len() > MAX_CERTIFICATES || chain.iter().any(|der| der.len() > MAX_CERTIFICATE_BYTES) {
             return refused(Code::TokenTooLarge, "the chain has too many certificates, or too large ones");
@@ -425,8 +428,8 @@ impl Leaf {
         let Some(key) = leaf.key() else {
             return refused(Code::IssuerCertificateUsage, "the key of the certificate is not for ES256");
         };
-        let authority_key_ids = x509::verify_path(chain, roots, now).map_err(path_error)?;
-        Ok(Keys { keys: [key].into(), authority_key_ids })
+        x509::verify_path(chain, roots, now).map_err(path_error)?;
+        Ok(key)
     }
 }
 

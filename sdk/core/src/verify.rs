@@ -415,9 +415,9 @@ impl Checked {
         require_claims(&self.credential, query, challenge, requirements)?;
         Ok(Verified {
             issuer: self.credential.issuer.clone(),
-            credential_type: self.credential.kind.types.first().cloned(),
             query_id: query_id.map(Into::into),
             kind: self.credential.kind.clone(),
+            credential_type: self.credential.kind.types.first().cloned(),
             claims: self.credential.claims.clone(),
             expires: self.credential.expires,
             status,

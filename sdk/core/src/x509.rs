@@ -59,7 +59,7 @@ impl<'a> Certificate<'a> {
                 KEY_USAGE => certificate.key_usage = Some(value?.value().get(1).copied().unwrap_or_default()),
                 EXTENDED_KEY_USAGE => certificate.purposes = Some(parts(value?)?),
                 AUTHORITY_KEY_ID => {
-                    certificate.authority_key_id = parts(value?)?.into_iter().find(|part| part.tag() == KEY_ID)
+                    certificate.authority_key_id = parts(value?)?.into_iter().find(|part| part.tag() == KEY_ID);
                 }
                 _ => {}
             }
@@ -76,7 +76,7 @@ impl<'a> Certificate<'a> {
 
     /// Which key signed it, as its authority calls that key.
     pub(crate) fn authority_key_id(&self) -> Option<&'a [u8]> {
-        self.authority_key_id.map(|id| id.value())
+        self.authority_key_id.map(AnyRef::value)
     }
 
     /// Whether it is for digital signatures, in so many words.
@@ -203,7 +203,7 @@ pub(crate) enum PathError {
     Refused,
 }
 
-/// Reads every certificate of a chain, those outside the path too.
+/// Reads every certificate of a chain.
 pub(crate) fn read(chain: &[Vec<u8>]) -> Result<Vec<Certificate<'_>>, PathError> {
     let mut read = Vec::new();
     for der in chain {
@@ -213,9 +213,8 @@ pub(crate) fn read(chain: &[Vec<u8>]) -> Result<Vec<Certificate<'_>>, PathError>
     Ok(read)
 }
 
-/// Finds and checks the path from the first certificate to one of the roots that are valid now (RFC 5280, section 6.1), and
-/// tells which authorities the certificates on it name.
-pub(crate) fn verify_path(chain: &[Vec<u8>], roots: &[Vec<u8>], now: u64) -> Result<Vec<Vec<u8>>, PathError> {
+/// Finds and checks the path from the first certificate to one of the roots that are valid now (RFC 5280, section 6.1).
+pub(crate) fn verify_path(chain: &[Vec<u8>], roots: &[Vec<u8>], now: u64) -> Result<(), PathError> {
     let (chain, roots) = (certificates(chain), certificates(roots));
     let mut anchors = Vec::new();
     for root in &roots {
@@ -237,14 +236,12 @@ fn path(
     others: &[CertificateDer<'_>],
     anchors: &[TrustAnchor<'_>],
     now: u64,
-) -> Result<Vec<Vec<u8>>, PathError> {
+) -> Result<(), PathError> {
     let now = UnixTime::since_unix_epoch(Duration::from_secs(now));
-    let certificate = EndEntityCert::try_from(leaf)?;
-    let path = certificate.verify_for_usage(&[&Es256], anchors, others, now, AnyUsage, None, None)?;
-    // Whatever else was sent along is on no path, and says nothing.
-    let between = path.intermediate_certificates().map(|between| between.der().to_vec());
-    let ders = core::iter::once(leaf.to_vec()).chain(between);
-    Ok(ders.filter_map(|der| Some(Certificate::parse(&der)?.authority_key_id()?.to_vec())).collect())
+    let leaf = EndEntityCert::try_from(leaf)?;
+    let path = leaf.verify_for_usage(&[&Es256], anchors, others, now, AnyUsage, None, None)?;
+    // RFC 7515, section 4.1.6: what is sent is the path. Nobody vouches for a certificate beside it.
+    if path.intermediate_certificates().count() == others.len() { Ok(()) } else { Err(PathError::Refused) }
 }
 
 impl From<webpki::Error> for PathError {
