@@ -51,6 +51,8 @@ fn rustflags(project: &Project) -> Result<Vec<String>> {
         format!("--remap-path-prefix={}=bandpass", project.root.display()),
         format!("--remap-path-prefix={}=cargo", home.display()),
         "-Clink-arg=-zstack-size=65536".into(),
+        // A loop in place of 64 rounds written out: seven kilobytes less.
+        r#"--cfg=sha2_backend_soft="compact""#.into(),
     ])
 }
 

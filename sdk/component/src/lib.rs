@@ -19,7 +19,9 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use bandpass_core as core_sdk;
 use bindings::exports::bandpass::sdk::setup::Verifier;
-use bindings::exports::bandpass::sdk::setup::{Challenge, Guest as Setup, GuestVerifier, StatusListInfo};
+use bindings::exports::bandpass::sdk::setup::{
+    Challenge, Check, Guest as Setup, GuestVerifier, Outcome, StatusListInfo,
+};
 use bindings::exports::bandpass::sdk::verification::{
     Approval, ClaimPath, CounterState, Demand, Evidence, Failure, Guest as Verification, GuestSubmission,
     GuestVerified, Money, PathSegment, Payee, Payment, Requirements, StatusState, Submission, SubmissionBorrow,
@@ -44,6 +46,14 @@ impl Verification for Component {
 
 impl Setup for Component {
     type Verifier = HeldVerifier;
+
+    fn explain(submission: SubmissionBorrow<'_>, query_id: String, requirements: Requirements) -> Vec<Check> {
+        let explanation = match &submission.get::<HeldSubmission>().checked {
+            Ok(submission) => submission.explain(&query_id, &core_requirements(requirements)),
+            Err(error) => core_sdk::Explanation::refused(error.clone()),
+        };
+        explanation.checks().iter().copied().map(check).collect()
+    }
 
     fn belongs(submission: SubmissionBorrow<'_>, verified: VerifiedBorrow<'_>) -> bool {
         submission.get::<HeldSubmission>().number == verified.get::<HeldVerified>().submission
@@ -86,9 +96,23 @@ impl GuestVerifier for HeldVerifier {
 
 impl GuestSubmission for HeldSubmission {
     fn verify(&self, query_id: String, requirements: Requirements) -> Result<Verified, Failure> {
-        let submission = self.checked.as_ref().map_err(|error| failure(error.clone()))?;
-        let verified = submission.verify(&query_id, &core_requirements(requirements)).map_err(failure)?;
-        Ok(Verified::new(HeldVerified { submission: self.number, verified }))
+        let verified = self.submission()?.verify(&query_id, &core_requirements(requirements)).map_err(failure)?;
+        Ok(self.hold(verified))
+    }
+
+    fn verify_all(&self, query_id: String, requirements: Requirements) -> Result<Vec<Verified>, Failure> {
+        let verified = self.submission()?.verify_all(&query_id, &core_requirements(requirements)).map_err(failure)?;
+        Ok(verified.into_iter().map(|verified| self.hold(verified)).collect())
+    }
+}
+
+impl HeldSubmission {
+    fn submission(&self) -> Result<&core_sdk::Submission, Failure> {
+        self.checked.as_ref().map_err(|error| failure(error.clone()))
+    }
+
+    fn hold(&self, verified: core_sdk::Verified) -> Verified {
+        Verified::new(HeldVerified { submission: self.number, verified })
     }
 }
 
@@ -111,6 +135,11 @@ impl GuestVerified for HeldVerified {
 
     fn claim(&self, path: ClaimPath) -> Option<String> {
         self.verified.claim(&core_path(path)).map(|claim| claim.to_string())
+    }
+
+    fn satisfies(&self, dcql: String) -> Result<(), Failure> {
+        let dcql = core_sdk::Dcql::from_json(dcql.as_bytes()).map_err(failure)?;
+        self.verified.satisfies(&dcql).map_err(failure)
     }
 
     fn transactions(&self) -> Vec<Transaction> {
@@ -139,11 +168,15 @@ impl GuestVerified for HeldVerified {
 }
 
 fn core_challenge(challenge: Challenge) -> Result<core_sdk::Challenge, core_sdk::Error> {
-    core_sdk::Challenge::new(challenge.audience, challenge.nonce, challenge.now)?
+    let built = core_sdk::Challenge::new(challenge.audience, challenge.nonce, challenge.now)?
         .max_age(challenge.max_age)
         .clock_tolerance(challenge.clock_tolerance)
         .max_status_age(challenge.status_max_age)
-        .transaction_data(&challenge.transaction_data)
+        .transaction_data(&challenge.transaction_data)?;
+    Ok(match challenge.dcql {
+        Some(dcql) => built.dcql(core_sdk::Dcql::from_json(dcql.as_bytes())?),
+        None => built,
+    })
 }
 
 fn core_requirements(requirements: Requirements) -> core_sdk::Requirements {
@@ -158,7 +191,7 @@ fn core_requirements(requirements: Requirements) -> core_sdk::Requirements {
         confirmed: core_demand(requirements.confirmed),
         distance_mm: requirements.distance_mm,
         claims: requirements.claims.into_iter().map(core_path).collect(),
-        age_at_least: None,
+        age_at_least: requirements.age_at_least,
         same_holder_as: requirements.same_holder_as,
     }
 }
@@ -178,6 +211,19 @@ fn core_path(path: ClaimPath) -> core_sdk::ClaimPath {
         PathSegment::All => core_sdk::PathSegment::All,
     };
     core_sdk::ClaimPath::new(path.into_iter().map(segment).collect())
+}
+
+fn check((code, outcome): (core_sdk::Code, core_sdk::Outcome)) -> Check {
+    Check {
+        code: code.as_str().into(),
+        section: code.section().into(),
+        outcome: match outcome {
+            core_sdk::Outcome::Passed => Outcome::Passed,
+            core_sdk::Outcome::Failed => Outcome::Failed,
+            core_sdk::Outcome::NotReached => Outcome::NotReached,
+            core_sdk::Outcome::NotApplicable => Outcome::NotApplicable,
+        },
+    }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]

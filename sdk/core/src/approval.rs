@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::credential::{Band, integer, strings};
 use crate::error::{Code, Error};
+use crate::explain::Trace;
 use crate::holder::{Proof, TransactionHashes};
 use crate::jwk::PublicKey;
 use crate::jws::Jws;
@@ -33,7 +34,12 @@ impl Approval {
     }
 
     /// Every check of the approval, in order; `None` if the proof carries none. It is checked whenever it is there.
-    pub(crate) fn check(proof: &Proof, band: &Band, challenge: &Challenge) -> Result<Option<Self>, Error> {
+    pub(crate) fn check(
+        proof: &Proof,
+        band: &Band,
+        challenge: &Challenge,
+        trace: &mut Trace,
+    ) -> Result<Option<Self>, Error> {
         let malformed = |claim: &str| Error::new(Code::ApprovalMalformed, "the approval is malformed").claim(claim);
         let compact = match proof.payload.get("approval") {
             None => return Ok(None),
@@ -47,18 +53,22 @@ impl Approval {
             let error = Error::new(Code::ApprovalType, "the approval is not a `band-approval+jwt` with ES256");
             return Err(error.claim("typ").actual(jws.header_text("typ").unwrap_or_default()));
         }
+        trace.passed(&[Code::ApprovalType]);
         let jwk = jws.header.get("jwk").and_then(Value::as_object).ok_or_else(|| malformed("jwk"))?;
         let phone = PublicKey::from_jwk(jwk).map_err(|_| malformed("jwk"))?;
         if phone.thumbprint() != band.phone_thumbprint {
             let error = Error::new(Code::ApprovalPhone, "the approval is not by the paired phone");
             return Err(error.claim("jwk").expected(&band.phone_thumbprint).actual(phone.thumbprint()));
         }
+        trace.passed(&[Code::ApprovalPhone]);
         if phone.thumbprint() == proof.thumbprint {
             return Err(Error::new(Code::ApprovalSelf, "the band approved its own transaction").claim("jwk"));
         }
+        trace.passed(&[Code::ApprovalSelf]);
         if !jws.verified_by(&phone) {
             return Err(Error::new(Code::ApprovalSignature, "the phone's signature does not verify"));
         }
+        trace.passed(&[Code::ApprovalSignature]);
         let text = |name| jws.payload.get(name).and_then(Value::as_str).ok_or_else(|| malformed(name));
         let (audience, nonce, band_thumbprint) = (text("aud")?, text("nonce")?, text("band_jkt")?);
         text("jti")?;
@@ -72,30 +82,37 @@ impl Approval {
         let methods = strings(jws.payload.get("amr")).filter(|methods| !methods.is_empty());
         let methods = methods.ok_or_else(|| malformed("amr"))?;
         let hashes = TransactionHashes::parse(&jws.payload).ok_or_else(|| malformed("transaction_data_hashes"))?;
+        trace.passed(&[Code::ApprovalMalformed]);
         if audience != proof.audience {
             let error = Error::new(Code::ApprovalAudience, "the approval is for another audience");
             return Err(error.claim("aud").expected(&proof.audience).actual(audience));
         }
+        trace.passed(&[Code::ApprovalAudience]);
         if nonce != proof.nonce {
             let error = Error::new(Code::ApprovalNonce, "the approval is for another nonce");
             return Err(error.claim("nonce").expected(&proof.nonce).actual(nonce));
         }
+        trace.passed(&[Code::ApprovalNonce]);
         if band_thumbprint != proof.thumbprint {
             let error = Error::new(Code::ApprovalBand, "the approval is for another band");
             return Err(error.claim("band_jkt").expected(&proof.thumbprint).actual(band_thumbprint));
         }
+        trace.passed(&[Code::ApprovalBand]);
         if !hashes.agree(&proof.transaction_hashes) {
             let error = Error::new(Code::ApprovalTransaction, "the approval is for other transactions");
             return Err(error.claim("transaction_data_hashes"));
         }
+        trace.passed(&[Code::ApprovalTransaction]);
         let (now, tolerance) = (challenge.now(), challenge.tolerance());
         if signed_at < challenge.earliest_proof() || expires.is_some_and(|exp| now >= exp.saturating_add(tolerance)) {
             return Err(Error::new(Code::ApprovalStale, "the approval is too old").claim("iat"));
         }
+        trace.passed(&[Code::ApprovalStale]);
         let latest = now.saturating_add(tolerance);
         if signed_at > latest || starts.is_some_and(|starts| starts > latest) {
             return Err(Error::new(Code::ApprovalFuture, "the approval comes from the future").claim("iat"));
         }
+        trace.passed(&[Code::ApprovalFuture]);
         Ok(Some(Self { signed_at, methods }))
     }
 }
@@ -105,6 +122,7 @@ pub(crate) fn require_approval(
     approval: Option<&Approval>,
     pays: bool,
     requirements: &Requirements,
+    trace: &mut Trace,
 ) -> Result<(), Error> {
     let methods = &requirements.methods;
     let needed = requirements.approval.holds(pays) || !methods.is_empty();
@@ -114,8 +132,16 @@ pub(crate) fn require_approval(
             false => Ok(()),
         };
     };
+    if needed {
+        trace.passed(&[Code::ApprovalMissing]);
+    }
     match methods.iter().find(|method| !approval.methods().contains(method)) {
-        None => Ok(()),
+        None => {
+            if !methods.is_empty() {
+                trace.passed(&[Code::ApprovalMethod]);
+            }
+            Ok(())
+        }
         Some(method) => {
             let error = Error::new(Code::ApprovalMethod, "the owner was not authenticated as asked for");
             Err(error.claim("amr").expected(method).actual(&approval.methods().join(", ")))

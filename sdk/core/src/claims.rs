@@ -10,6 +10,7 @@ use crate::age::{age_claim, is_at_least};
 use crate::credential::Credential;
 use crate::dcql::{CredentialQuery, missing};
 use crate::error::{Code, Error};
+use crate::explain::Trace;
 use crate::verify::{Challenge, Requirements};
 
 /// One step of a path.
@@ -97,22 +98,37 @@ pub(crate) fn require_claims(
     query: Option<&CredentialQuery>,
     challenge: &Challenge,
     requirements: &Requirements,
+    trace: &mut Trace,
 ) -> Result<(), Error> {
     let claims = &credential.claims;
     if let Some(query) = query {
         query.check_kind(&credential.kind)?;
+        trace.passed(&[Code::ClaimsFormat, Code::ClaimsType]);
+        if query.names_authorities() {
+            trace.passed(&[Code::ClaimsAuthority]);
+        }
     }
     let years = requirements.age_at_least;
     let is_of_age = years.map_or(Ok(true), |years| is_at_least(claims, years, challenge.now()))?;
+    if years.is_some() {
+        trace.passed(&[Code::ClaimsMalformed]);
+    }
     if let Some(path) = requirements.claims.iter().find(|path| selected(claims, path).is_empty()) {
         return Err(missing(path));
     }
     if let Some(query) = query {
         query.check_claims(claims)?;
+        trace.passed(&[Code::ClaimsMismatch]);
+    }
+    if query.is_some() || years.is_some() || !requirements.claims.is_empty() {
+        trace.passed(&[Code::ClaimsMissing]);
     }
     if !is_of_age {
         let error = Error::new(Code::ClaimsAge, "the holder is not as old as was asked for");
         return Err(error.claim(&age_claim(years.unwrap_or_default().into())));
+    }
+    if years.is_some() {
+        trace.passed(&[Code::ClaimsAge]);
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use crate::dcql::Kind;
 use crate::encoding::base64url;
 use crate::error::{Code, Error};
+use crate::explain::Trace;
 use crate::jwk::{JwkError, PublicKey};
 use crate::limits::MAX_INTEGER;
 use crate::sd_jwt::{Presentation, disclose};
@@ -44,13 +45,19 @@ pub(crate) struct Band {
 
 impl Credential {
     /// Every check of the credential, in order. The section numbers are those of RFC 9901 unless another is named.
-    pub(crate) fn check(presentation: &Presentation<'_>, trust: &Trust, challenge: &Challenge) -> Result<Self, Error> {
+    pub(crate) fn check(
+        presentation: &Presentation<'_>,
+        trust: &Trust,
+        challenge: &Challenge,
+        trace: &mut Trace,
+    ) -> Result<Self, Error> {
         let jwt = &presentation.issuer_jwt;
         // 7.1, step 2a: the algorithm is one that is accepted, never `none`.
         if !jwt.is_es256() {
             let error = Error::new(Code::IssuerAlgorithm, "the credential is not signed with ES256");
             return Err(error.claim("alg").expected("ES256").actual(jwt.header_text("alg").unwrap_or("none")));
         }
+        trace.passed(&[Code::IssuerAlgorithm]);
         // 7.1, step 2b: the signing key belongs to the issuer.
         let untrusted = |why| Error::new(Code::IssuerUntrusted, why).claim("iss");
         let signer = jwt.signer();
@@ -62,18 +69,22 @@ impl Credential {
             None => trust.issuer_of(&signer).ok_or_else(|| untrusted("nothing tells which trusted issuer it is"))?,
         };
         let keys = issuer.keys(&signer, challenge.now(), Purpose::Credential)?;
+        trace.passed(&[Code::IssuerUntrusted]);
+        trace.passed(issuer.checks_of_keys());
         // SD-JWT VC 2.2.1 and RFC 8725, section 3.11: explicit typing.
         let typ = jwt.header_text("typ").unwrap_or_default().to_owned();
         if !issuer.allows_typ(&typ) {
             let error = Error::new(Code::IssuerType, "the credential is of another media type");
             return Err(error.claim("typ").expected(&issuer.typ().join(", ")).actual(&typ));
         }
+        trace.passed(&[Code::IssuerType]);
         // 7.1, step 2c: the signature.
         if !keys.iter().any(|key| jwt.verified_by(key)) {
             return Err(Error::new(Code::IssuerSignature, "the issuer's signature does not verify"));
         }
+        trace.passed(&[Code::IssuerSignature]);
         // 7.1, steps 2d and 3: disclosures.
-        let claims = disclose(jwt.payload.clone(), &presentation.disclosures)?;
+        let claims = disclose(jwt.payload.clone(), &presentation.disclosures, trace)?;
         // 7.1, step 6, and SD-JWT VC 2.2.2: registered claims.
         let vct = text(&claims, "vct")?;
         let aka_vcts = aka_vcts(&claims, vct.as_deref())?;
@@ -86,6 +97,7 @@ impl Credential {
             }
             _ => {}
         }
+        trace.passed(&[Code::CredentialType]);
         text(&claims, "sub")?;
         for structured in ["cnf", "status"] {
             if claims.get(structured).is_some_and(|value| !value.is_object()) {
@@ -94,7 +106,9 @@ impl Credential {
         }
         let status = check_status_reference(&claims)?;
         let expires = check_validity(&claims, challenge)?;
+        trace.passed(&[Code::CredentialNotYetValid, Code::CredentialExpired]);
         let band = if types.iter().any(|vct| vct == BAND_VCT) { Some(Band::check(&claims)?) } else { None };
+        trace.passed(&[Code::CredentialClaim]);
         let kind = Kind { types, authority_key_ids: issuer.authority_key_ids(&signer) };
         Ok(Self { issuer: issuer.name().to_owned(), issuer_place, status, kind, claims, expires, band })
     }

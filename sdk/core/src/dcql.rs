@@ -217,6 +217,10 @@ impl CredentialQuery {
         self.holder_binding
     }
 
+    pub(crate) fn names_authorities(&self) -> bool {
+        self.authorities.is_some()
+    }
+
     /// Format, type and authorities.
     pub(crate) fn check_kind(&self, kind: &Kind) -> Result<(), Error> {
         let Some(vct_values) = &self.vct_values else {

@@ -8,7 +8,7 @@ use core::fmt;
 #[doc(hidden)]
 #[macro_export]
 macro_rules! codes {
-    ($($(#[doc = $doc:literal])+ $variant:ident = $code:literal,)+) => {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $code:literal $(in $section:literal)?,)+) => {
         /// Stable code of a refusal, `stage.reason`: the same in Rust, WIT, JavaScript and on the command line.
         ///
         /// The codes stand in the order in which the checks run.
@@ -27,6 +27,15 @@ macro_rules! codes {
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $code,)+
+                }
+            }
+
+            /// The standard and section that decide it, such as `RFC 9901, 7.3 (5f)`; `limit` where it is a limit of ours. Empty
+            /// where no standard does.
+            #[must_use]
+            pub const fn section(self) -> &'static str {
+                match self {
+                    $(Self::$variant => concat!($($section)?),)+
                 }
             }
 
@@ -49,187 +58,187 @@ macro_rules! codes {
 
 codes! {
     /// The trust list is not what its format says; the caller's mistake, not the token's.
-    TrustMalformed = "trust.malformed",
+    TrustMalformed = "trust.malformed" in "trust list",
     /// The challenge is not what its format says; the caller's mistake, not the token's.
-    ChallengeMalformed = "challenge.malformed",
+    ChallengeMalformed = "challenge.malformed" in "OpenID4VP 1.0, 5.1",
     /// The token passes a limit on bytes, depth or number of parts.
-    TokenTooLarge = "token.too-large",
+    TokenTooLarge = "token.too-large" in "limit",
     /// The token is of a known kind that is not verified here, such as the JWS JSON serialization or a `crit` header.
-    TokenUnsupported = "token.unsupported",
+    TokenUnsupported = "token.unsupported" in "RFC 9901, 8",
     /// The token is not a well-formed SD-JWT: parts, base64url or JSON (RFC 9901, section 4).
-    TokenMalformed = "token.malformed",
+    TokenMalformed = "token.malformed" in "RFC 9901, 4",
     /// The submission holds no presentation for the query.
-    TokenMissing = "token.missing",
+    TokenMissing = "token.missing" in "OpenID4VP 1.0, 8.1",
     /// The submission holds a presentation that was not asked for, or several where one was asked for.
-    TokenUnexpected = "token.unexpected",
+    TokenUnexpected = "token.unexpected" in "OpenID4VP 1.0, 8.1",
     /// The submission holds no presentation for a query that the DCQL query says must be answered.
-    TokenIncomplete = "token.incomplete",
+    TokenIncomplete = "token.incomplete" in "OpenID4VP 1.0, 6.4.2",
     /// The credential is not signed with ES256.
-    IssuerAlgorithm = "issuer.algorithm",
+    IssuerAlgorithm = "issuer.algorithm" in "RFC 9901, 7.1 (2a)",
     /// No trust entry, or no key in it, fits the credential's `iss` and `kid`, or its certificate where it has no `iss`.
-    IssuerUntrusted = "issuer.untrusted",
+    IssuerUntrusted = "issuer.untrusted" in "RFC 9901, 7.1 (2b)",
     /// `x5c` is needed and is not there, or is no chain of certificates as it has to be sent (RFC 7515, section 4.1.6).
-    IssuerCertificate = "issuer.certificate",
+    IssuerCertificate = "issuer.certificate" in "RFC 7515, 4.1.6",
     /// The signer's certificate does not bear the name that the trust entry gives.
-    IssuerCertificateName = "issuer.certificate-name",
+    IssuerCertificateName = "issuer.certificate-name" in "trust list",
     /// A certificate, or its key, is not for this use.
-    IssuerCertificateUsage = "issuer.certificate-usage",
+    IssuerCertificateUsage = "issuer.certificate-usage" in "RFC 5280, 4.2.1",
     /// The certificates are no path to a root of the trust entry that is valid now (RFC 5280, section 6.1).
-    IssuerCertificatePath = "issuer.certificate-path",
+    IssuerCertificatePath = "issuer.certificate-path" in "RFC 5280, 6.1",
     /// The issuer's key, or a certificate of its chain, is not valid yet.
-    IssuerNotYetValid = "issuer.not-yet-valid",
+    IssuerNotYetValid = "issuer.not-yet-valid" in "RFC 5280, 4.1.2.5",
     /// The issuer's key, or a certificate of its chain, is not valid any more.
-    IssuerExpired = "issuer.expired",
+    IssuerExpired = "issuer.expired" in "RFC 5280, 4.1.2.5",
     /// The credential's `typ` is not one that its trust entry allows.
-    IssuerType = "issuer.type",
+    IssuerType = "issuer.type" in "SD-JWT VC, 2.2.1",
     /// The issuer's signature does not verify.
-    IssuerSignature = "issuer.signature",
+    IssuerSignature = "issuer.signature" in "RFC 9901, 7.1 (2c)",
     /// `_sd_alg` names a hash algorithm other than `sha-256`.
-    DisclosureAlgorithm = "disclosure.algorithm",
+    DisclosureAlgorithm = "disclosure.algorithm" in "RFC 9901, 4.1.1",
     /// A disclosure is not base64url of a JSON array of the right arity with a salt first.
-    DisclosureMalformed = "disclosure.malformed",
+    DisclosureMalformed = "disclosure.malformed" in "RFC 9901, 4.2",
     /// `_sd`, `_sd_alg` or `...` stands where it must not.
-    DisclosureReserved = "disclosure.reserved",
+    DisclosureReserved = "disclosure.reserved" in "RFC 9901, 7.1 (3)",
     /// A digest is not a string, or `_sd` is not an array of digests.
-    DisclosureDigest = "disclosure.digest",
+    DisclosureDigest = "disclosure.digest" in "RFC 9901, 7.1 (3)",
     /// A digest or a disclosure occurs more than once.
-    DisclosureDuplicate = "disclosure.duplicate",
+    DisclosureDuplicate = "disclosure.duplicate" in "RFC 9901, 7.1 (4)",
     /// A disclosed claim has the name of a claim that is there already.
-    DisclosureCollision = "disclosure.collision",
+    DisclosureCollision = "disclosure.collision" in "RFC 9901, 7.1 (3)",
     /// A claim was selectively disclosed that must never be, such as `exp` or `cnf`.
-    DisclosureForbidden = "disclosure.forbidden",
+    DisclosureForbidden = "disclosure.forbidden" in "SD-JWT VC, 2.2.2.2",
     /// A disclosure belongs to no digest.
-    DisclosureUnreferenced = "disclosure.unreferenced",
+    DisclosureUnreferenced = "disclosure.unreferenced" in "RFC 9901, 7.1 (5)",
     /// A claim that is needed is missing or of the wrong type.
-    CredentialClaim = "credential.claim",
+    CredentialClaim = "credential.claim" in "SD-JWT VC, 2.2.2.2",
     /// `vct` is not one that this issuer is trusted for.
-    CredentialType = "credential.type",
+    CredentialType = "credential.type" in "SD-JWT VC, 2.2.2.1",
     /// `nbf` or `iat` is still to come.
-    CredentialNotYetValid = "credential.not-yet-valid",
+    CredentialNotYetValid = "credential.not-yet-valid" in "RFC 7519, 4.1.5",
     /// `exp` has passed.
-    CredentialExpired = "credential.expired",
+    CredentialExpired = "credential.expired" in "RFC 7519, 4.1.4",
     /// There is no key-binding proof.
-    HolderMissing = "holder.missing",
+    HolderMissing = "holder.missing" in "RFC 9901, 7.3 (2)",
     /// The proof is not signed with ES256.
-    HolderAlgorithm = "holder.algorithm",
+    HolderAlgorithm = "holder.algorithm" in "RFC 9901, 7.3 (5b)",
     /// The proof's `typ` is not `kb+jwt`.
-    HolderType = "holder.type",
+    HolderType = "holder.type" in "RFC 9901, 7.3 (5d)",
     /// The credential names no key of its holder that could verify a proof.
-    HolderUnbound = "holder.unbound",
+    HolderUnbound = "holder.unbound" in "RFC 7800, 3.2",
     /// The holder's signature does not verify.
-    HolderSignature = "holder.signature",
+    HolderSignature = "holder.signature" in "RFC 9901, 7.3 (5c)",
     /// A claim that the proof needs is missing or of the wrong type.
-    HolderClaim = "holder.claim",
+    HolderClaim = "holder.claim" in "RFC 9901, 4.3",
     /// The proof was made for another nonce.
-    HolderNonce = "holder.nonce",
+    HolderNonce = "holder.nonce" in "RFC 9901, 7.3 (5f)",
     /// The proof was made for another audience.
-    HolderAudience = "holder.audience",
+    HolderAudience = "holder.audience" in "RFC 9901, 7.3 (5f)",
     /// The proof is too old.
-    HolderStale = "holder.stale",
+    HolderStale = "holder.stale" in "RFC 9901, 7.3 (5e)",
     /// The proof comes from the future.
-    HolderFuture = "holder.future",
+    HolderFuture = "holder.future" in "RFC 9901, 7.3 (5e)",
     /// `sd_hash` is not the hash of this credential with these disclosures.
-    HolderHash = "holder.hash",
+    HolderHash = "holder.hash" in "RFC 9901, 7.3 (5g)",
     /// Two presentations do not prove the same holder key.
-    HolderKey = "holder.key",
+    HolderKey = "holder.key" in "band profile, Access and tickets",
     /// `transaction_data_hashes_alg` is not `sha-256`, or it is missing though algorithms were offered.
-    TransactionAlgorithm = "transaction.algorithm",
+    TransactionAlgorithm = "transaction.algorithm" in "OpenID4VP 1.0, B.3.3",
     /// The holder agreed to another transaction than the one that was sent.
-    TransactionMismatch = "transaction.mismatch",
+    TransactionMismatch = "transaction.mismatch" in "OpenID4VP 1.0, 8.4",
     /// The holder did not agree to a transaction that was sent.
-    TransactionMissing = "transaction.missing",
+    TransactionMissing = "transaction.missing" in "OpenID4VP 1.0, 8.4",
     /// The proof carries a transaction that was not sent, or carries it where it does not count.
-    TransactionUnexpected = "transaction.unexpected",
+    TransactionUnexpected = "transaction.unexpected" in "OpenID4VP 1.0, 8.4",
     /// The status list token is neither a JWT nor a CWT with the claims that it must have, or its list is not ZLIB.
-    StatusMalformed = "status.malformed",
+    StatusMalformed = "status.malformed" in "Token Status List, 5.1",
     /// The status list token, the list in it, or all lists together pass a limit on bytes.
-    StatusTooLarge = "status.too-large",
+    StatusTooLarge = "status.too-large" in "RFC 1950",
     /// The status list is not signed with ES256.
-    StatusAlgorithm = "status.algorithm",
+    StatusAlgorithm = "status.algorithm" in "Token Status List, 5.1",
     /// The status list token is of another media type.
-    StatusType = "status.type",
+    StatusType = "status.type" in "Token Status List, 5.1",
     /// No trusted issuer publishes status lists there, or with that key.
-    StatusUntrusted = "status.untrusted",
+    StatusUntrusted = "status.untrusted" in "Token Status List, 11.3",
     /// The status list's signature does not verify.
-    StatusSignature = "status.signature",
+    StatusSignature = "status.signature" in "Token Status List, 11.3",
     /// The status list comes from the future.
-    StatusFuture = "status.future",
+    StatusFuture = "status.future" in "Token Status List, 8.3",
     /// The status list is older than the one that is held.
-    StatusRollback = "status.rollback",
+    StatusRollback = "status.rollback" in "band profile, Status",
     /// A status was asked for, and the credential names no status list.
-    StatusUnreferenced = "status.unreferenced",
+    StatusUnreferenced = "status.unreferenced" in "Token Status List, 8.3",
     /// The status list that the credential names is not at hand.
-    StatusMissing = "status.missing",
+    StatusMissing = "status.missing" in "Token Status List, 8.3",
     /// The status list has expired, or is older than what is allowed.
-    StatusStale = "status.stale",
+    StatusStale = "status.stale" in "band profile, Status",
     /// The status list has no such index.
-    StatusIndex = "status.index",
+    StatusIndex = "status.index" in "Token Status List, 8.3",
     /// The credential was revoked: of a band, deactivated.
-    StatusRevoked = "status.revoked",
+    StatusRevoked = "status.revoked" in "Token Status List, 7.1",
     /// The credential is suspended: of a band, reported lost.
-    StatusSuspended = "status.suspended",
+    StatusSuspended = "status.suspended" in "Token Status List, 7.1",
     /// The credential has a status that is not known, so it is not known to be valid.
-    StatusUnknown = "status.unknown",
+    StatusUnknown = "status.unknown" in "Token Status List, 7.1",
     /// The approval is not a well-formed JWS with the members that it must have, and no others in its header.
-    ApprovalMalformed = "approval.malformed",
+    ApprovalMalformed = "approval.malformed" in "band profile, Approval",
     /// The approval is not `band-approval+jwt` with ES256.
-    ApprovalType = "approval.type",
+    ApprovalType = "approval.type" in "band profile, Approval",
     /// The approval is by a phone that is not the paired one.
-    ApprovalPhone = "approval.phone",
+    ApprovalPhone = "approval.phone" in "band profile, Approval",
     /// The band approved its own transaction.
-    ApprovalSelf = "approval.self",
+    ApprovalSelf = "approval.self" in "band profile, Approval",
     /// The phone's signature does not verify.
-    ApprovalSignature = "approval.signature",
+    ApprovalSignature = "approval.signature" in "band profile, Approval",
     /// The approval is for another audience than the proof.
-    ApprovalAudience = "approval.audience",
+    ApprovalAudience = "approval.audience" in "band profile, Approval",
     /// The approval is for another nonce than the proof.
-    ApprovalNonce = "approval.nonce",
+    ApprovalNonce = "approval.nonce" in "band profile, Approval",
     /// The approval is for another band than the one that signed.
-    ApprovalBand = "approval.band",
+    ApprovalBand = "approval.band" in "band profile, Approval",
     /// The approval is for other transactions than the proof.
-    ApprovalTransaction = "approval.transaction",
+    ApprovalTransaction = "approval.transaction" in "band profile, Approval",
     /// The approval is too old.
-    ApprovalStale = "approval.stale",
+    ApprovalStale = "approval.stale" in "band profile, Approval",
     /// The approval comes from the future.
-    ApprovalFuture = "approval.future",
+    ApprovalFuture = "approval.future" in "band profile, Approval",
     /// There is no approval by the paired phone.
-    ApprovalMissing = "approval.missing",
+    ApprovalMissing = "approval.missing" in "band profile, Approval",
     /// The owner was not authenticated by the method that was asked for.
-    ApprovalMethod = "approval.method",
+    ApprovalMethod = "approval.method" in "band profile, Approval",
     /// A band's proof carries no evidence.
-    EvidenceMissing = "evidence.missing",
+    EvidenceMissing = "evidence.missing" in "band profile, Proof",
     /// The evidence is not what the band profile says.
-    EvidenceMalformed = "evidence.malformed",
+    EvidenceMalformed = "evidence.malformed" in "band profile, Proof",
     /// The evidence speaks of a moment after the proof was signed.
-    EvidenceFuture = "evidence.future",
+    EvidenceFuture = "evidence.future" in "band profile, Proof",
     /// A measure was asked for that nobody attested this band to sense.
-    EvidenceUnattested = "evidence.unattested",
+    EvidenceUnattested = "evidence.unattested" in "band profile, Proof",
     /// The band was not on the wrist.
-    EvidenceNotWorn = "evidence.not-worn",
+    EvidenceNotWorn = "evidence.not-worn" in "band profile, Proof",
     /// The band was not unlocked since it was put on.
-    EvidenceLocked = "evidence.locked",
+    EvidenceLocked = "evidence.locked" in "band profile, Proof",
     /// The band was unlocked longer ago than was asked for.
-    EvidenceUnlockStale = "evidence.unlock-stale",
+    EvidenceUnlockStale = "evidence.unlock-stale" in "band profile, Proof",
     /// The wearer did not act on the band after the challenge arrived.
-    EvidenceUnconfirmed = "evidence.unconfirmed",
+    EvidenceUnconfirmed = "evidence.unconfirmed" in "band profile, Proof",
     /// A distance was asked for, and there is none that counts.
-    EvidenceDistance = "evidence.distance",
+    EvidenceDistance = "evidence.distance" in "band profile, Proof",
     /// The query asks for a credential of another format.
-    ClaimsFormat = "claims.format",
+    ClaimsFormat = "claims.format" in "OpenID4VP 1.0, 6.1",
     /// The credential is not of a type that the query asks for.
-    ClaimsType = "claims.type",
+    ClaimsType = "claims.type" in "OpenID4VP 1.0, B.3.5",
     /// The issuer was not certified by an authority that the query names.
-    ClaimsAuthority = "claims.authority",
+    ClaimsAuthority = "claims.authority" in "OpenID4VP 1.0, 6.1.1",
     /// A claim from which the age is to be told is not a date, or not an object of booleans.
-    ClaimsMalformed = "claims.malformed",
+    ClaimsMalformed = "claims.malformed" in "band profile, Credential",
     /// A claim that was asked for was not disclosed.
-    ClaimsMissing = "claims.missing",
+    ClaimsMissing = "claims.missing" in "OpenID4VP 1.0, 7.1",
     /// A claim has none of the values that the query asks for.
-    ClaimsMismatch = "claims.mismatch",
+    ClaimsMismatch = "claims.mismatch" in "OpenID4VP 1.0, 6.3",
     /// The holder is not as old as was asked for, or what was disclosed contradicts itself.
-    ClaimsAge = "claims.age",
+    ClaimsAge = "claims.age" in "band profile, Credential",
     /// Another presentation, which the DCQL query says must be there too, was refused.
-    ClaimsIncomplete = "claims.incomplete",
+    ClaimsIncomplete = "claims.incomplete" in "OpenID4VP 1.0, 6.4.2",
 }
 
 /// A refusal: what was wrong first, in the order of the checks.

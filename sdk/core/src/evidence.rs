@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::approval::Approval;
 use crate::credential::{Band, integer};
 use crate::error::{Code, Error};
+use crate::explain::Trace;
 use crate::holder::Proof;
 use crate::verify::{Challenge, Requirements};
 
@@ -79,10 +80,11 @@ impl Evidence {
     }
 
     /// The checks that hold whatever a caller requires.
-    pub(crate) fn check(proof: &Proof, band: &Band) -> Result<Self, Error> {
+    pub(crate) fn check(proof: &Proof, band: &Band, trace: &mut Trace) -> Result<Self, Error> {
         let Some(found) = proof.payload.get("band") else {
             return Err(Error::new(Code::EvidenceMissing, "the proof of a band carries no evidence").claim("band"));
         };
+        trace.passed(&[Code::EvidenceMissing]);
         let malformed = |claim| Error::new(Code::EvidenceMalformed, "the evidence is malformed").claim(claim);
         let members = found.as_object().ok_or_else(|| malformed("band"))?;
         let time = |name, claim| match members.get(name) {
@@ -100,12 +102,14 @@ impl Evidence {
         if members.get("distance").is_some_and(|distance| !distance.is_object()) {
             return Err(malformed("band.distance"));
         }
+        trace.passed(&[Code::EvidenceMalformed]);
         for (at, claim) in [(worn_since, "band.worn_since"), (unlocked_at, "band.unlocked_at")] {
             if at.is_some_and(|at| at > proof.signed_at) {
                 let error = Error::new(Code::EvidenceFuture, "the evidence speaks of a moment after the proof");
                 return Err(error.claim(claim));
             }
         }
+        trace.passed(&[Code::EvidenceFuture]);
         let attests = |measure: &str| band.measures.iter().any(|attested| attested == measure);
         let attested = Attested {
             wear: attests("wear"),
@@ -133,6 +137,7 @@ pub(crate) fn require_evidence(
     pays: bool,
     challenge: &Challenge,
     requirements: &Requirements,
+    trace: &mut Trace,
 ) -> Result<(), Error> {
     let unlocked = requirements.unlocked.holds(pays) || requirements.unlocked_within.is_some();
     let worn = requirements.worn.holds(pays) || unlocked;
@@ -155,8 +160,14 @@ pub(crate) fn require_evidence(
             return Err(error.claim("band_measures").expected(measure));
         }
     }
+    if worn || confirmed || requirements.distance_mm.is_some() {
+        trace.passed(&[Code::EvidenceUnattested]);
+    }
     if worn && evidence.worn_since.is_none() {
         return Err(Error::new(Code::EvidenceNotWorn, "the band was not on the wrist").claim("band.worn_since"));
+    }
+    if worn {
+        trace.passed(&[Code::EvidenceNotWorn]);
     }
     if evidence.unlocked_earlier {
         let error = Error::new(Code::EvidenceLocked, "the band was unlocked before it was put on");
@@ -166,6 +177,7 @@ pub(crate) fn require_evidence(
         let Some(unlocked_at) = evidence.unlocked_at else {
             return Err(Error::new(Code::EvidenceLocked, "the band was locked").claim("band.unlocked_at"));
         };
+        trace.passed(&[Code::EvidenceLocked]);
         let age = challenge.now().saturating_sub(unlocked_at);
         if let Some(most) = requirements.unlocked_within
             && age > u64::from(most)
@@ -175,9 +187,15 @@ pub(crate) fn require_evidence(
             return Err(error.claim("band.unlocked_at").expected(&most).actual(&age));
         }
     }
+    if requirements.unlocked_within.is_some() {
+        trace.passed(&[Code::EvidenceUnlockStale]);
+    }
     if confirmed && !evidence.confirmed {
         let error = Error::new(Code::EvidenceUnconfirmed, "the wearer did not confirm on the band");
         return Err(error.claim("band.confirmed"));
+    }
+    if confirmed {
+        trace.passed(&[Code::EvidenceUnconfirmed]);
     }
     if requirements.distance_mm.is_some() {
         let error = Error::new(Code::EvidenceDistance, "a distance counts only in a proximity session");

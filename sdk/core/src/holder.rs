@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use crate::credential::{Credential, numeric_date, strings};
 use crate::encoding::digest;
 use crate::error::{Code, Error};
+use crate::explain::Trace;
 use crate::sd_jwt::Presentation;
 use crate::verify::Challenge;
 
@@ -58,6 +59,7 @@ impl Proof {
         presentation: &Presentation<'_>,
         credential: &Credential,
         challenge: &Challenge,
+        trace: &mut Trace,
     ) -> Result<Option<Self>, Error> {
         let Some(jwt) = &presentation.kb_jwt else {
             return Ok(None);
@@ -67,16 +69,20 @@ impl Proof {
             let error = Error::new(Code::HolderAlgorithm, "the proof is not signed with ES256");
             return Err(error.claim("alg").expected("ES256").actual(jwt.header_text("alg").unwrap_or("none")));
         }
+        trace.passed(&[Code::HolderAlgorithm]);
         // Step 5d: the type.
         if jwt.header_text("typ") != Some("kb+jwt") {
             let error = Error::new(Code::HolderType, "the proof is of another media type");
             return Err(error.claim("typ").expected("kb+jwt").actual(jwt.header_text("typ").unwrap_or_default()));
         }
+        trace.passed(&[Code::HolderType]);
         // Steps 5a and 5c: the key that the credential names, and the signature.
         let key = credential.holder_key()?;
+        trace.passed(&[Code::HolderUnbound]);
         if !jwt.verified_by(&key) {
             return Err(Error::new(Code::HolderSignature, "the holder's signature does not verify"));
         }
+        trace.passed(&[Code::HolderSignature]);
         let payload = &jwt.payload;
         let text = |name| payload.get(name).and_then(Value::as_str).ok_or_else(|| claim_error(name));
         let (audience, nonce, sd_hash) = (text("aud")?, text("nonce")?, text("sd_hash")?);
@@ -93,15 +99,18 @@ impl Proof {
         if credential.band.is_some() {
             text("jti")?;
         }
+        trace.passed(&[Code::HolderClaim]);
         // Steps 5f: nonce and audience.
         if nonce != challenge.nonce() {
             let error = Error::new(Code::HolderNonce, "the proof was made for another nonce");
             return Err(error.claim("nonce").expected(challenge.nonce()).actual(nonce));
         }
+        trace.passed(&[Code::HolderNonce]);
         if !challenge.audience().iter().any(|accepted| accepted == audience) {
             let error = Error::new(Code::HolderAudience, "the proof was made for another audience");
             return Err(error.claim("aud").expected(&challenge.audience().join(", ")).actual(audience));
         }
+        trace.passed(&[Code::HolderAudience]);
         // Step 5e: the time.
         let earliest = challenge.earliest_proof();
         let latest = challenge.now().saturating_add(challenge.tolerance());
@@ -110,16 +119,19 @@ impl Proof {
             let error = Error::new(Code::HolderStale, "the proof is too old");
             return Err(error.claim("iat").expected(&earliest.to_string()).actual(&signed_at.to_string()));
         }
+        trace.passed(&[Code::HolderStale]);
         if signed_at > latest || starts.is_some_and(|starts| starts > latest) {
             let error = Error::new(Code::HolderFuture, "the proof comes from the future");
             return Err(error.claim("iat").expected(&latest.to_string()).actual(&signed_at.to_string()));
         }
+        trace.passed(&[Code::HolderFuture]);
         // Step 5g: the hash over credential and disclosures.
         let hash = digest(presentation.hashed.as_bytes());
         if sd_hash != hash {
             let error = Error::new(Code::HolderHash, "the proof is over another credential or other disclosures");
             return Err(error.claim("sd_hash").expected(&hash).actual(sd_hash));
         }
+        trace.passed(&[Code::HolderHash]);
         Ok(Some(Self {
             thumbprint: key.thumbprint().to_owned(),
             audience: audience.to_owned(),

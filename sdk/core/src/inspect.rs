@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::encoding::{self, base64url, digest};
 use crate::error::Error;
+use crate::explain::Trace;
 use crate::jws::Jws;
 use crate::sd_jwt::Presentation;
 
@@ -18,7 +19,7 @@ use crate::sd_jwt::Presentation;
 /// [`Code::TokenTooLarge`](crate::Code::TokenTooLarge), [`Code::TokenUnsupported`](crate::Code::TokenUnsupported) or
 /// [`Code::TokenMalformed`](crate::Code::TokenMalformed) when there is nothing to show.
 pub fn inspect(token: &str) -> Result<Value, Error> {
-    let presentation = Presentation::parse(token)?;
+    let presentation = Presentation::parse(token, &mut Trace::default())?;
     let disclosures = presentation.disclosures.iter().map(|encoded| disclosure(encoded)).collect::<Vec<_>>();
     let mut tree = Map::new();
     tree.insert("verified".into(), false.into());

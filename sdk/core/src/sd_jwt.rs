@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use crate::credential::BAND_VCT;
 use crate::encoding::{JsonError, base64url, depth, digest, json};
 use crate::error::{Code, Error};
+use crate::explain::Trace;
 use crate::jws::{Jws, JwsError};
 use crate::limits::{MAX_DEPTH, MAX_DISCLOSURES, MAX_TOKEN_BYTES};
 
@@ -31,7 +32,7 @@ pub(crate) struct Presentation<'a> {
 }
 
 impl<'a> Presentation<'a> {
-    pub(crate) fn parse(token: &'a str) -> Result<Self, Error> {
+    pub(crate) fn parse(token: &'a str, trace: &mut Trace) -> Result<Self, Error> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(Error::new(Code::TokenTooLarge, "the token has too many bytes"));
         }
@@ -52,6 +53,7 @@ impl<'a> Presentation<'a> {
             "" => None,
             compact => Some(parse_jws(compact, "KB-JWT")?),
         };
+        trace.passed(&[Code::TokenTooLarge, Code::TokenUnsupported, Code::TokenMalformed]);
         Ok(Self { issuer_jwt, disclosures, hashed, kb_jwt })
     }
 }
@@ -98,7 +100,11 @@ fn too_deep() -> Error {
 }
 
 /// Replaces digests by what was disclosed for them, and removes what is left of them (RFC 9901, section 7.1, step 3).
-pub(crate) fn disclose(mut payload: Map<String, Value>, encoded: &[&str]) -> Result<Map<String, Value>, Error> {
+pub(crate) fn disclose(
+    mut payload: Map<String, Value>,
+    encoded: &[&str],
+    trace: &mut Trace,
+) -> Result<Map<String, Value>, Error> {
     match payload.remove("_sd_alg") {
         None => {}
         Some(Value::String(algorithm)) if algorithm == "sha-256" => {}
@@ -107,6 +113,7 @@ pub(crate) fn disclose(mut payload: Map<String, Value>, encoded: &[&str]) -> Res
             return Err(error.claim("_sd_alg").expected("sha-256").actual(other.as_str().unwrap_or("not a string")));
         }
     }
+    trace.passed(&[Code::DisclosureAlgorithm]);
     let (mut by_digest, mut disclosures) = (BTreeMap::new(), Vec::new());
     for encoded in encoded {
         let disclosure = Disclosure::parse(encoded)?;
@@ -119,8 +126,19 @@ pub(crate) fn disclose(mut payload: Map<String, Value>, encoded: &[&str]) -> Res
     let is_band = payload.get("vct").into_iter().chain(also).any(|vct| vct == BAND_VCT);
     let mut placing = Placing { by_digest, disclosures, seen: BTreeMap::new(), is_band };
     let payload = placing.object(payload, Place { depth: 1, root: None })?;
+    trace.passed(&[
+        Code::DisclosureMalformed,
+        Code::DisclosureReserved,
+        Code::DisclosureDigest,
+        Code::DisclosureDuplicate,
+        Code::DisclosureCollision,
+        Code::DisclosureForbidden,
+    ]);
     match placing.disclosures.into_iter().flatten().next() {
-        None => Ok(payload),
+        None => {
+            trace.passed(&[Code::DisclosureUnreferenced]);
+            Ok(payload)
+        }
         Some(left) => {
             let error = Error::new(Code::DisclosureUnreferenced, "a disclosure belongs to no digest");
             Err(match left {

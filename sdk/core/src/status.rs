@@ -12,11 +12,24 @@ use crate::cose::{self, Label, Sign1};
 use crate::credential::{integer, numeric_date};
 use crate::encoding::base64url;
 use crate::error::{Code, Error};
+use crate::explain::Trace;
 use crate::jwk::PublicKey;
 use crate::jws::{Jws, JwsError};
 use crate::limits::{MAX_INTEGER, MAX_STATUS_BYTES, MAX_STATUS_LIST_BYTES, MAX_STATUS_TOKEN_BYTES};
 use crate::trust::{Purpose, Signer, Trust};
 use crate::verify::Challenge;
+
+/// What a list that is held has been through.
+const CHECKS_OF_LISTS: &[Code] = &[
+    Code::StatusMalformed,
+    Code::StatusTooLarge,
+    Code::StatusAlgorithm,
+    Code::StatusType,
+    Code::StatusUntrusted,
+    Code::StatusSignature,
+    Code::StatusFuture,
+    Code::StatusRollback,
+];
 
 /// What is known of the status of a credential that was accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,11 +143,19 @@ impl StatusLists {
     }
 
     /// What the list of this issuer says of a credential (section 8.3, steps 2 to 6).
-    pub(crate) fn check(&self, issuer: usize, reference: &Reference, challenge: &Challenge) -> Result<(), Error> {
+    pub(crate) fn check(
+        &self,
+        issuer: usize,
+        reference: &Reference,
+        challenge: &Challenge,
+        trace: &mut Trace,
+    ) -> Result<(), Error> {
         let Some(list) = self.of(&reference.uri).find(|list| list.issuers.contains(&issuer)) else {
             let error = Error::new(Code::StatusMissing, "the issuer's status list is not at hand");
             return Err(error.claim(&reference.uri));
         };
+        trace.passed(CHECKS_OF_LISTS);
+        trace.passed(&[Code::StatusMissing]);
         // Never stretched: what lost its validity between two clocks is fetched again.
         if list.expires.is_some_and(|expires| challenge.now() >= expires) {
             return Err(stale("the status list has expired", &list.uri));
@@ -144,11 +165,15 @@ impl StatusLists {
             let (most, age) = (alloc::format!("{} s", challenge.status_max_age()), alloc::format!("{age} s"));
             return Err(stale("the status list is too old", &list.uri).expected(&most).actual(&age));
         }
+        trace.passed(&[Code::StatusStale]);
         let refused =
             |code, why| Error::new(code, why).claim("status.status_list").actual(&reference.index.to_string());
         match list.status(reference.index) {
             None => Err(refused(Code::StatusIndex, "the status list has no such index")),
-            Some(0) => Ok(()),
+            Some(0) => {
+                trace.passed(&[Code::StatusIndex, Code::StatusRevoked, Code::StatusSuspended, Code::StatusUnknown]);
+                Ok(())
+            }
             Some(1) => Err(refused(Code::StatusRevoked, "the credential was revoked")),
             Some(2) => Err(refused(Code::StatusSuspended, "the credential is suspended")),
             Some(_) => Err(refused(Code::StatusUnknown, "the credential has a status that is not known")),

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use crate::credential::strings;
 use crate::encoding::{base64url, digest, json_and_digits};
 use crate::error::{Code, Error};
+use crate::explain::Trace;
 use crate::holder::TransactionHashes;
 
 /// The types that are understood, as data.
@@ -193,6 +194,7 @@ pub(crate) fn agreed<'t>(
     query_id: Option<&str>,
     mine: Option<&TransactionHashes>,
     others: &[(&str, &TransactionHashes)],
+    trace: &mut Trace,
 ) -> Result<Vec<&'t Transaction>, Error> {
     let no_hashes = Vec::new();
     let hashes = mine.map_or(&no_hashes, |mine| &mine.hashes);
@@ -207,6 +209,9 @@ pub(crate) fn agreed<'t>(
     {
         let why = "algorithms were offered, and the proof names none";
         return Err(error(Code::TransactionAlgorithm, why, offering).claim("transaction_data_hashes_alg"));
+    }
+    if mine.is_some() {
+        trace.passed(&[Code::TransactionAlgorithm]);
     }
     let (mut agreed, mut missing, mut counted) = (Vec::new(), None, 0);
     for transaction in sent {
@@ -245,7 +250,13 @@ pub(crate) fn agreed<'t>(
                 Error::new(Code::TransactionUnexpected, "the proof carries a transaction that was not sent to it");
             Err(error.claim("transaction_data_hashes").expected(&counted.to_string()).actual(&hashes.len().to_string()))
         }
-        None => Ok(agreed),
+        None => {
+            if !sent.is_empty() {
+                trace.passed(&[Code::TransactionMismatch, Code::TransactionMissing]);
+            }
+            trace.passed(&[Code::TransactionUnexpected]);
+            Ok(agreed)
+        }
     }
 }
 

@@ -262,6 +262,21 @@ impl Issuer {
         }
     }
 
+    /// The checks that [`Issuer::keys`] does beyond finding a key.
+    pub(crate) fn checks_of_keys(&self) -> &'static [Code] {
+        match &self.anchors {
+            Anchors::Keys(_) => &[Code::IssuerNotYetValid, Code::IssuerExpired],
+            Anchors::Roots { .. } => &[
+                Code::IssuerCertificate,
+                Code::IssuerCertificateName,
+                Code::IssuerCertificateUsage,
+                Code::IssuerCertificatePath,
+                Code::IssuerNotYetValid,
+                Code::IssuerExpired,
+            ],
+        }
+    }
+
     pub(crate) fn allows_typ(&self, typ: &str) -> bool {
         self.typ.iter().any(|allowed| allowed == typ)
     }

@@ -13,6 +13,7 @@ use crate::dcql::{CredentialQuery, Dcql, Kind};
 use crate::encoding::{JsonError, json};
 use crate::error::{Code, Error};
 use crate::evidence::{Evidence, require_evidence};
+use crate::explain::{Explanation, Trace};
 use crate::holder::Proof;
 use crate::limits::{MAX_PRESENTATIONS, MAX_SUBMISSION_BYTES, MAX_TRANSACTIONS};
 use crate::sd_jwt::Presentation;
@@ -256,8 +257,16 @@ impl Verifier {
     /// # Errors
     /// The first check that failed, in the order of [`Code::ALL`].
     pub fn verify(&self, token: &str, expected: &Expected) -> Result<Verified, Error> {
-        let answers = [Answer { query_id: None, checked: self.check(token, &expected.challenge) }];
-        one(require_answers(&answers, &expected.challenge, "", true, &expected.requirements)?)
+        let answers = [self.answer(None, token, &expected.challenge)];
+        let trace = &mut Trace::default();
+        one(require_answers(&answers, &expected.challenge, "", true, &expected.requirements, trace)?)
+    }
+
+    /// What came of every check of [`Verifier::verify`]: for people and tools, never for authorising.
+    #[must_use]
+    pub fn explain(&self, token: &str, expected: &Expected) -> Explanation {
+        let (challenge, requirements) = (&expected.challenge, &expected.requirements);
+        explain(Ok(&[self.answer(None, token, challenge)]), challenge, "", requirements)
     }
 
     /// Takes in what a wallet sent for a challenge: a bare presentation, or an OpenID4VP `vp_token`.
@@ -276,8 +285,7 @@ impl Verifier {
         if vp_token.trim_ascii_start().first() != Some(&b'{') {
             let error = || Error::new(Code::TokenMalformed, "the token is not text");
             let token = core::str::from_utf8(vp_token).map_err(|_| error())?;
-            let checked = self.check(token, challenge);
-            return Ok([Answer { query_id: None, checked }].into());
+            return Ok([self.answer(None, token, challenge)].into());
         }
         let by_query = match json(vp_token) {
             Ok(Value::Object(by_query)) => by_query,
@@ -311,8 +319,7 @@ impl Verifier {
         }
         let mut answers = Vec::new();
         for (query_id, token) in tokens {
-            let checked = self.check(&token, challenge);
-            answers.push(Answer { query_id: Some(query_id), checked });
+            answers.push(self.answer(Some(query_id), &token, challenge));
         }
         // Every presentation carries this challenge's binding, or none counts.
         let foreign = answers.iter().filter_map(|answer| answer.checked.as_ref().err());
@@ -322,27 +329,35 @@ impl Verifier {
         }
     }
 
+    fn answer(&self, query_id: Option<String>, token: &str, challenge: &Challenge) -> Answer {
+        let mut trace = Trace::default();
+        let checked = self.check(token, challenge, &mut trace);
+        Answer { query_id, checked, trace }
+    }
+
     /// The checks that do not depend on what a policy requires, in order. Signatures are verified here and nowhere else.
-    fn check(&self, token: &str, challenge: &Challenge) -> Result<Checked, Error> {
-        let presentation = Presentation::parse(token)?;
-        let credential = Credential::check(&presentation, &self.trust, challenge)?;
-        let mut proof = Proof::check(&presentation, &credential, challenge)?;
+    fn check(&self, token: &str, challenge: &Challenge, trace: &mut Trace) -> Result<Checked, Error> {
+        let presentation = Presentation::parse(token, trace)?;
+        let credential = Credential::check(&presentation, &self.trust, challenge, trace)?;
+        let mut proof = Proof::check(&presentation, &credential, challenge, trace)?;
+        let mut later = Later::default();
         let (approval, evidence) = match (&proof, &credential.band) {
             (Some(proof), Some(band)) => {
-                let approval = Approval::check(proof, band, challenge);
-                (approval, Evidence::check(proof, band).map(Some))
+                let approval = Approval::check(proof, band, challenge, &mut later.approval);
+                (approval, Evidence::check(proof, band, &mut later.evidence).map(Some))
             }
             _ => (Ok(None), Ok(None)),
         };
+        let lists = &self.status_lists;
         let status = match &credential.status {
-            Some(reference) => self.status_lists.check(credential.issuer_place, reference, challenge),
+            Some(reference) => lists.check(credential.issuer_place, reference, challenge, &mut later.status),
             None => Ok(()),
         };
         // Whatever else the proof carries was chosen by the holder and is not kept.
         if let Some(proof) = &mut proof {
             proof.payload.clear();
         }
-        Ok(Checked { credential, proof, status, approval, evidence })
+        Ok(Checked { credential, proof, status, approval, evidence, later })
     }
 }
 
@@ -355,12 +370,23 @@ struct Checked {
     status: Result<(), Error>,
     approval: Result<Option<Approval>, Error>,
     evidence: Result<Option<Evidence>, Error>,
+    later: Later,
+}
+
+/// Which checks passed whose results wait.
+#[derive(Clone, Debug, Default)]
+struct Later {
+    status: Trace,
+    approval: Trace,
+    evidence: Trace,
 }
 
 #[derive(Clone, Debug)]
 struct Answer {
     query_id: Option<String>,
     checked: Result<Checked, Error>,
+    /// What passed of it.
+    trace: Trace,
 }
 
 impl Answer {
@@ -376,12 +402,16 @@ impl Checked {
         others: &[(&str, Option<&Self>)],
         challenge: &Challenge,
         requirements: &Requirements,
+        trace: &mut Trace,
     ) -> Result<Verified, Error> {
         let query = challenge.dcql.as_ref().and_then(|dcql| dcql.query(query_id?));
         // Holder. Nobody may drop the proof of a band.
         let is_bound = query.is_some_and(CredentialQuery::holder_binding);
         if (self.credential.band.is_some() || is_bound || requirements.holder.holds(true)) && self.proof.is_none() {
             return Err(no_proof());
+        }
+        if self.proof.is_some() {
+            trace.passed(&[Code::HolderMissing]);
         }
         if let Some(id) = &requirements.same_holder_as {
             let mine = self.thumbprint();
@@ -391,6 +421,7 @@ impl Checked {
                 let error = Error::new(Code::HolderKey, "two presentations do not prove the same holder key");
                 return Err(error.claim(id));
             }
+            trace.passed(&[Code::HolderKey]);
         }
         // Transactions.
         let hashes = self.proof.as_ref().map(|proof| &proof.transaction_hashes);
@@ -398,21 +429,27 @@ impl Checked {
             .iter()
             .filter_map(|(id, other)| Some((*id, &other.as_ref()?.proof.as_ref()?.transaction_hashes)))
             .collect::<Vec<_>>();
-        let transactions = agreed(&challenge.transactions, query_id, hashes, &their_hashes)?;
+        let transactions = agreed(&challenge.transactions, query_id, hashes, &their_hashes, trace)?;
         let pays = transactions.iter().any(|transaction| transaction.payment().is_some());
         // Status.
+        trace.then(&self.later.status);
         let status = self.require_status(requirements)?;
+        if status != Status::NotReferenced {
+            trace.passed(&[Code::StatusUnreferenced]);
+        }
         // Approval.
+        trace.then(&self.later.approval);
         let approval = self.approval.clone()?;
-        require_approval(approval.as_ref(), pays, requirements)?;
+        require_approval(approval.as_ref(), pays, requirements, trace)?;
         // Evidence.
+        trace.then(&self.later.evidence);
         let mut evidence = self.evidence.clone()?;
-        require_evidence(evidence.as_ref(), pays, challenge, requirements)?;
+        require_evidence(evidence.as_ref(), pays, challenge, requirements, trace)?;
         if let Some(evidence) = &mut evidence {
             evidence.approval = approval;
         }
         // Claims.
-        require_claims(&self.credential, query, challenge, requirements)?;
+        require_claims(&self.credential, query, challenge, requirements, trace)?;
         Ok(Verified {
             issuer: self.credential.issuer.clone(),
             query_id: query_id.map(Into::into),
@@ -461,6 +498,7 @@ fn require_answers(
     asked: &str,
     is_one: bool,
     requirements: &Requirements,
+    trace: &mut Trace,
 ) -> Result<Vec<Verified>, Error> {
     let missing = || Error::new(Code::TokenMissing, "the submission has no presentation for the query").claim(asked);
     let is_bare = answers.iter().any(|answer| answer.query_id.is_none());
@@ -480,9 +518,13 @@ fn require_answers(
         }
         _ => {}
     }
-    let verified = require_query(answers, challenge, query_id, requirements)?;
+    trace.passed(&[Code::TokenUnexpected, Code::TokenMissing]);
+    if challenge.dcql.is_some() {
+        trace.passed(&[Code::TokenIncomplete]);
+    }
+    let verified = require_query(answers, challenge, query_id, requirements, trace)?;
     let mut is_answered = |id: &str| {
-        let others = || require_query(answers, challenge, Some(id), &requirements.of_others());
+        let others = || require_query(answers, challenge, Some(id), &requirements.of_others(), &mut Trace::default());
         Some(id) == query_id || others().is_ok_and(|found| !found.is_empty())
     };
     if let Some(dcql) = &challenge.dcql
@@ -490,6 +532,9 @@ fn require_answers(
     {
         let error = Error::new(Code::ClaimsIncomplete, "another presentation that must be there was refused");
         return Err(error.claim(id));
+    }
+    if challenge.dcql.is_some() {
+        trace.passed(&[Code::ClaimsIncomplete]);
     }
     Ok(verified)
 }
@@ -499,9 +544,11 @@ fn require_query(
     challenge: &Challenge,
     query_id: Option<&str>,
     requirements: &Requirements,
+    trace: &mut Trace,
 ) -> Result<Vec<Verified>, Error> {
     let mut verified = Vec::new();
     for (place, answer) in answers.iter().enumerate().filter(|(_, answer)| answer.answers(query_id)) {
+        trace.then(&answer.trace);
         let checked = answer.checked.as_ref().map_err(Clone::clone)?;
         let mut others = Vec::new();
         for (other_place, other) in answers.iter().enumerate() {
@@ -511,9 +558,24 @@ fn require_query(
                 others.push((id.as_str(), other.checked.as_ref().ok()));
             }
         }
-        verified.push(checked.require(query_id, &others, challenge, requirements)?);
+        verified.push(checked.require(query_id, &others, challenge, requirements, trace)?);
     }
     Ok(verified)
+}
+
+/// What came of every check, and of verifying.
+fn explain(
+    answers: Result<&[Answer], Error>,
+    challenge: &Challenge,
+    query_id: &str,
+    requirements: &Requirements,
+) -> Explanation {
+    let mut trace = Trace::default();
+    trace.passed(&[Code::TrustMalformed, Code::ChallengeMalformed]);
+    let verified =
+        answers.and_then(|answers| require_answers(answers, challenge, query_id, true, requirements, &mut trace));
+    let error = verified.err();
+    Explanation { checks: trace.outcomes(error.as_ref().map(Error::code)), error }
 }
 
 fn one(verified: Vec<Verified>) -> Result<Verified, Error> {
@@ -552,7 +614,14 @@ impl Submission {
 
     fn require(&self, query_id: &str, is_one: bool, requirements: &Requirements) -> Result<Vec<Verified>, Error> {
         let answers = self.presentations.as_ref().map_err(Clone::clone)?;
-        require_answers(answers, &self.challenge, query_id, is_one, requirements)
+        require_answers(answers, &self.challenge, query_id, is_one, requirements, &mut Trace::default())
+    }
+
+    /// What came of every check of [`Submission::verify`]: for people and tools, never for authorising.
+    #[must_use]
+    pub fn explain(&self, query_id: &str, requirements: &Requirements) -> Explanation {
+        let answers = self.presentations.as_ref().map(Vec::as_slice).map_err(Clone::clone);
+        explain(answers, &self.challenge, query_id, requirements)
     }
 }
 
