@@ -216,7 +216,7 @@ impl<'a> Fuzzer<'a> {
         }
         let mut libfuzzer = Command::new(&self.program);
         libfuzzer
-            .args(["-print_final_stats=1", "-timeout=30", "-rss_limit_mb=2048", "-max_len=16384"])
+            .args(["-print_final_stats=1", "-timeout=30", "-rss_limit_mb=2048", "-max_len=16384", "-len_control=20"])
             .arg(format!("-max_total_time={seconds}"))
             .arg(format!("-artifact_prefix={}/", findings.display()))
             .args(seed.map(|seed| format!("-seed={seed}")))
