@@ -1,4 +1,5 @@
 //! What verifying a presentation takes of the heap.
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 #![expect(unsafe_code, reason = "an allocator that counts is one that hands on what it is asked for")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
