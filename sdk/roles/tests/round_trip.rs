@@ -7,7 +7,7 @@ use bandpass_core::{Challenge, Code, Error, Expected, Requirements, Trust, Verif
 use bandpass_roles::{Band, BandDetails, Issuer, Key, Phone, Request, base64url, sd_jwt, sha256_base64url};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
-use proptest::test_runner::FileFailurePersistence;
+use proptest::test_runner::{FailurePersistence, FileFailurePersistence};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use serde_json::{Map, Value, json};
@@ -208,8 +208,8 @@ impl Case {
 }
 
 fn config() -> ProptestConfig {
-    let failure_persistence = Some(Box::new(FileFailurePersistence::WithSource("regressions")) as _);
-    ProptestConfig { failure_persistence, ..ProptestConfig::default() }
+    let kept: Box<dyn FailurePersistence> = Box::new(FileFailurePersistence::WithSource("regressions"));
+    ProptestConfig { failure_persistence: Some(kept), ..ProptestConfig::default() }
 }
 
 proptest! {
