@@ -76,7 +76,11 @@ impl Parts {
         let transactions = transactions.collect::<Option<Vec<_>>>()?;
         let kb_jwt = if kb_jwt.is_empty() { None } else { Some(Part::of(kb_jwt, HOLDER)?) };
         let compact = kb_jwt.as_ref().and_then(|kb_jwt| kb_jwt.payload.get("approval")?.as_str());
-        let approval = compact.and_then(|compact| Part::of(compact, PHONE));
+        let mut approval = compact.and_then(|compact| Part::of(compact, PHONE));
+        if let Some(approval) = &mut approval {
+            let named = [ISSUER, HOLDER].into_iter().find(|key| approval.header["jwk"] == Value::Object(jwk(*key)));
+            approval.signer = named.unwrap_or(PHONE);
+        }
         let mut marks = HashMap::new();
         if let Some(compact) = compact.filter(|_| approval.is_some()) {
             marks.insert(compact.to_owned(), APPROVAL.to_owned());
