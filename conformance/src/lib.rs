@@ -7,9 +7,12 @@
 
 mod certificate;
 mod draft;
+mod native;
 pub mod peers;
 pub mod suite;
 mod vectors;
+
+pub use native::claim_path;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -51,14 +54,13 @@ pub struct Vector {
 }
 
 impl Vector {
-    /// The status list tokens as bytes.
-    ///
-    /// # Errors
-    /// If one is neither a compact JWT nor base64url.
-    pub fn status_list_tokens(&self) -> anyhow::Result<Vec<Vec<u8>>> {
-        let bytes = |token: &String| match token.contains('.') {
-            true => Ok(token.clone().into_bytes()),
-            false => Base64UrlUnpadded::decode_vec(token).context("a status list is neither JWT nor base64url"),
+    /// The status list tokens as bytes: one with a dot is a JWT, anything else base64url of a CWT, or nothing that it should
+    /// be.
+    #[must_use]
+    pub fn status_list_tokens(&self) -> Vec<Vec<u8>> {
+        let bytes = |token: &String| {
+            let cwt = Base64UrlUnpadded::decode_vec(token).ok().filter(|_| !token.contains('.'));
+            cwt.unwrap_or_else(|| token.clone().into_bytes())
         };
         self.status_lists.iter().map(bytes).collect()
     }

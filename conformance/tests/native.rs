@@ -5,11 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::LazyLock;
 
-use bandpass_conformance::{Demand, File, Vector, Verdict, generate};
-use bandpass_core::{
-    Challenge, ClaimPath, Code, Date, Dcql, Demand as CoreDemand, Error, PathSegment, Requirements, Submission, Trust,
-    Verified, Verifier,
-};
+use bandpass_conformance::{File, Vector, Verdict, claim_path, generate};
+use bandpass_core::{Code, Date, Dcql, Error, Outcome, Requirements, Verified};
 use serde_json::{Value, json};
 
 static FILES: LazyLock<BTreeMap<&str, File>> = LazyLock::new(|| generate().expect("vectors are made"));
@@ -23,60 +20,6 @@ fn vector(name: &str) -> &'static Vector {
     vectors.find(|vector| vector.name == name).unwrap_or_else(|| unreachable!("no vector is called {name}"))
 }
 
-fn demand(demand: Option<Demand>) -> CoreDemand {
-    match demand {
-        None => CoreDemand::ByProfile,
-        Some(Demand::Required) => CoreDemand::Required,
-        Some(Demand::NotRequired) => CoreDemand::NotRequired,
-    }
-}
-
-fn path(path: &[Value]) -> ClaimPath {
-    let segment = |segment: &Value| match segment {
-        Value::String(key) => PathSegment::Key(key.clone()),
-        Value::Null => PathSegment::All,
-        index => PathSegment::Index(index.as_u64().and_then(|index| index.try_into().ok()).expect("an index")),
-    };
-    ClaimPath::new(path.iter().map(segment).collect())
-}
-
-fn verify(vector: &Vector) -> Result<Verified, Error> {
-    let (submission, requirements) = submit(vector)?;
-    submission.verify(&vector.expected.query_id, &requirements)
-}
-
-fn submit(vector: &Vector) -> Result<(Submission, Requirements), Error> {
-    let expected = &vector.expected;
-    let mut verifier = Verifier::new(Trust::from_json(vector.trust.to_string().as_bytes())?);
-    for token in vector.status_list_tokens().expect("status lists") {
-        verifier.update_status(&token, expected.now)?;
-    }
-    let mut challenge = Challenge::new(expected.audience.clone(), expected.nonce.clone(), expected.now)?
-        .max_age(expected.max_age)
-        .clock_tolerance(expected.clock_tolerance)
-        .max_status_age(expected.status_max_age)
-        .transaction_data(&expected.transaction_data)?;
-    if let Some(dcql) = &expected.dcql {
-        challenge = challenge.dcql(Dcql::from_json(dcql.to_string().as_bytes())?);
-    }
-    let asked = &expected.requirements;
-    let requirements = Requirements {
-        holder: demand(asked.holder),
-        status: demand(asked.status),
-        approval: demand(asked.approval),
-        methods: asked.methods.clone(),
-        worn: demand(asked.worn),
-        unlocked: demand(asked.unlocked),
-        unlocked_within: asked.unlocked_within,
-        confirmed: demand(asked.confirmed),
-        distance_mm: asked.distance_mm,
-        claims: asked.claims.iter().map(|steps| path(steps)).collect(),
-        age_at_least: asked.age_at_least,
-        same_holder_as: asked.same_holder_as.clone(),
-    };
-    Ok((verifier.submit(vector.vp_token.as_bytes(), challenge), requirements))
-}
-
 #[test]
 fn every_vector_gets_its_verdict() {
     let mut wrong = Vec::new();
@@ -84,7 +27,7 @@ fn every_vector_gets_its_verdict() {
     for (_, file) in files() {
         for vector in &file.vectors {
             count += 1;
-            let verdict = verify(vector);
+            let verdict = vector.verify();
             let found = match &verdict {
                 Ok(verified) => Verdict::Accepted {
                     claims: verified.claims().clone(),
@@ -100,6 +43,37 @@ fn every_vector_gets_its_verdict() {
     }
     assert!(wrong.is_empty(), "{} of {count} vectors:\n{}", wrong.len(), wrong.join("\n"));
     println!("{count} vectors");
+}
+
+/// The explanation comes to the same verdict, names the same check, and lets none pass that comes after it.
+#[test]
+fn every_vector_is_explained() {
+    let (mut passed, mut failed) = (BTreeSet::new(), BTreeSet::new());
+    for vector in files().into_iter().flat_map(|(_, file)| &file.vectors) {
+        let Ok(submission) = vector.submit() else { continue };
+        let requirements = vector.expected.requirements.to_core();
+        let explanation = submission.explain(&vector.expected.query_id, &requirements);
+        assert_eq!(explanation.error(), vector.verify().err().as_ref(), "{}", vector.name);
+        assert!(explanation.checks().iter().map(|(code, _)| code).eq(Code::ALL), "{}", vector.name);
+        let with = |wanted| explanation.checks().iter().filter(move |(_, outcome)| *outcome == wanted);
+        let codes = with(Outcome::Failed).map(|(code, _)| code.as_str()).collect::<Vec<_>>();
+        match &vector.result {
+            Verdict::Refused { code } => assert_eq!(codes, [code], "{}", vector.name),
+            Verdict::Accepted { .. } => {
+                assert_eq!((codes, with(Outcome::NotReached).count()), (Vec::new(), 0), "{}", vector.name);
+                passed.extend(with(Outcome::Passed).map(|(code, _)| *code));
+            }
+        }
+        failed.extend(with(Outcome::Failed).map(|(code, _)| *code));
+    }
+    // Refused before there was anything to explain, or never satisfied outside proximity.
+    let never = |code: &Code, found: &BTreeSet<Code>| !found.contains(code);
+    let unpassed = Code::ALL.iter().filter(|code| never(code, &passed)).map(|code| code.as_str()).collect::<Vec<_>>();
+    assert_eq!(unpassed, ["evidence.distance"]);
+    let unfailed = Code::ALL.iter().filter(|code| never(code, &failed)).map(|code| code.as_str()).collect::<Vec<_>>();
+    let of_lists =
+        |code: &&str| ["trust.malformed", "challenge.malformed"].contains(code) || code.starts_with("status.");
+    assert!(unfailed.iter().all(of_lists), "{unfailed:?}");
 }
 
 #[test]
@@ -138,7 +112,7 @@ fn a_token_that_was_tampered_with_is_refused() {
     let mut tried = 0;
     for length in 0..vector.vp_token.len() {
         let cut = Vector { vp_token: vector.vp_token.chars().take(length).collect(), ..vector.clone() };
-        assert!(verify(&cut).is_err(), "cut to {length} bytes");
+        assert!(cut.verify().is_err(), "cut to {length} bytes");
         tried += 1;
     }
     for place in 0..vector.vp_token.len() {
@@ -149,7 +123,7 @@ fn a_token_that_was_tampered_with_is_refused() {
                 continue;
             }
             let changed = Vector { vp_token: format!("{before}{other}{}", after.as_str()), ..vector.clone() };
-            assert!(verify(&changed).is_err(), "`{other}` at {place}");
+            assert!(changed.verify().is_err(), "`{other}` at {place}");
             tried += 1;
         }
     }
@@ -158,7 +132,7 @@ fn a_token_that_was_tampered_with_is_refused() {
 
 /// What `verify_all` makes of a vector's submission.
 fn verify_all(name: &str, query_id: &str, requirements: &Requirements) -> Result<Vec<Verified>, Error> {
-    let (submission, _) = submit(vector(name)).expect("a submission");
+    let submission = vector(name).submit().expect("a submission");
     submission.verify_all(query_id, requirements)
 }
 
@@ -200,7 +174,7 @@ fn several_presentations_are_verified_together() {
 
 #[test]
 fn a_credential_is_held_against_a_query() {
-    let accepted = |name: &str| verify(vector(name)).expect("accepted");
+    let accepted = |name: &str| vector(name).verify().expect("accepted");
     let query = |id: &str, vct: &str, path: Option<&str>, binding: bool| {
         let mut query = json!({"id": id, "format": "dc+sd-jwt", "meta": {"vct_values": [vct]},
             "require_cryptographic_holder_binding": binding});
@@ -231,8 +205,8 @@ fn a_credential_is_held_against_a_query() {
 
 #[test]
 fn claims_are_read_by_their_types() {
-    let verified = verify(vector("accept/all-disclosed")).expect("accepted");
-    let at = |steps: &Value| path(steps.as_array().expect("steps"));
+    let verified = vector("accept/all-disclosed").verify().expect("accepted");
+    let at = |steps: &Value| claim_path(steps.as_array().expect("steps"));
     let over_18 = at(&json!(["age_equal_or_over", "18"]));
     let (epoch, elements) = (at(&json!(["pairing", "epoch"])), at(&json!(["nationalities", null])));
     assert_eq!(verified.claim_text(&"given_name".into()), Some("Lin"));

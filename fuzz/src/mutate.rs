@@ -4,10 +4,10 @@ use arbitrary::{Result, Unstructured};
 use bandpass_conformance::{Demand, Expected};
 use serde_json::{Map, Number, Value, json};
 
-use crate::token::{APPROVAL, HOLDER, ISSUER, PHONE, Part, Parts, SD_HASH, digest_mark, jwk};
+use crate::token::{APPROVAL, Focus, HOLDER, ISSUER, PHONE, Part, Parts, SD_HASH, digest_mark, jwk};
 
-/// Changes in one input.
-const MOST_CHANGES: usize = 24;
+/// Changes in one input: with more, hardly any token would come through the first checks.
+const MOST_CHANGES: u8 = 6;
 
 /// Names and values that mean something somewhere.
 const WORDS: &[&str] = &[
@@ -100,7 +100,19 @@ const WORDS: &[&str] = &[
 
 /// Applies changes until the bytes are used up.
 pub(crate) fn change(parts: &mut Parts, expected: &mut Expected, bytes: &mut Unstructured<'_>) -> Result<()> {
-    for _ in 0..MOST_CHANGES {
+    if bytes.is_empty() {
+        return Ok(());
+    }
+    parts.focus = *bytes.choose(&[
+        Focus::Everything,
+        Focus::Everything,
+        Focus::Credential,
+        Focus::Disclosures,
+        Focus::Proof,
+        Focus::Approval,
+        Focus::Transactions,
+    ])?;
+    for _ in 0..=bytes.arbitrary::<u8>()? % MOST_CHANGES {
         if bytes.is_empty() {
             break;
         }
@@ -110,27 +122,27 @@ pub(crate) fn change(parts: &mut Parts, expected: &mut Expected, bytes: &mut Uns
 }
 
 fn change_once(parts: &mut Parts, expected: &mut Expected, bytes: &mut Unstructured<'_>) -> Result<()> {
-    match bytes.int_in_range(0..=15)? {
-        0 => {
+    match bytes.int_in_range(0..=31)? {
+        0..=1 => {
             let new = value(parts, bytes)?;
             *node(parts, bytes)? = new;
         }
-        1 => remove_child(node(parts, bytes)?, bytes)?,
-        2 => {
+        2 => remove_child(node(parts, bytes)?, bytes)?,
+        3..=4 => {
             let (name, new) = (name(bytes)?, value(parts, bytes)?);
             insert(node(parts, bytes)?, name, new, bytes)?;
         }
-        3 => {
+        5 => {
             let node = node(parts, bytes)?;
             let (name, copy) = (name(bytes)?, child(node, bytes)?.cloned());
             insert(node, name, copy.unwrap_or_default(), bytes)?;
         }
-        4 => {
+        6 => {
             let one = node(parts, bytes)?.clone();
             let other = std::mem::replace(node(parts, bytes)?, one);
             *node(parts, bytes)? = other;
         }
-        5 => {
+        7 => {
             let to = name(bytes)?;
             if let Value::Object(members) = node(parts, bytes)?
                 && !members.is_empty()
@@ -141,33 +153,32 @@ fn change_once(parts: &mut Parts, expected: &mut Expected, bytes: &mut Unstructu
                 }
             }
         }
-        6 => tweak(node(parts, bytes)?, bytes)?,
-        7 => conceal(parts, bytes)?,
-        8 => {
+        8..=12 => tweak(node(parts, bytes)?, bytes)?,
+        13..=16 => conceal(parts, bytes)?,
+        17 => {
             let (name, node) = (name(bytes)?, node(parts, bytes)?);
             let inner = node.take();
             *node = if bytes.arbitrary()? { json!([inner]) } else { json!({name: inner}) };
         }
-        9 => reorder(parts, bytes)?,
-        10 => {
+        18..=20 => reorder(parts, bytes)?,
+        21..=22 => {
+            let splice = splice(parts, bytes)?;
             let mut jws = parts.jws();
             let part = bytes.choose_index(jws.len())?;
-            let (place, over) = (usize::from(bytes.arbitrary::<u16>()?), usize::from(bytes.arbitrary::<u8>()? % 8));
-            let length = usize::from(bytes.arbitrary::<u8>()? % 24).min(bytes.len());
-            jws[part].splices.push((place, over, bytes.bytes(length)?.to_vec()));
+            jws[part].splices.push(splice);
         }
-        11 => {
+        23 => {
             let mut jws = parts.jws();
             let part = bytes.choose_index(jws.len())?;
             jws[part].signer = *bytes.choose(&[ISSUER, HOLDER, PHONE])?;
         }
-        12 => match bytes.int_in_range(0..=2)? {
+        24..=25 => match bytes.int_in_range(0..=2)? {
             0 => parts.kb_jwt = None,
             1 => parts.approval = None,
             _ => approve(parts, expected),
         },
-        13 => expect(parts, expected, bytes)?,
-        14 => {
+        26..=29 => expect(parts, expected, bytes)?,
+        30 => {
             let mark = mark(parts, bytes)?;
             if let Value::Object(members) = node(parts, bytes)? {
                 match members.entry("_sd").or_insert_with(|| json!([])) {
@@ -184,6 +195,20 @@ fn change_once(parts: &mut Parts, expected: &mut Expected, bytes: &mut Unstructu
         }
     }
     Ok(())
+}
+
+/// Text that JSON values have no form for: a member twice, white space, anything.
+fn splice(parts: &mut Parts, bytes: &mut Unstructured<'_>) -> Result<(usize, usize, Vec<u8>)> {
+    let place = usize::from(bytes.arbitrary::<u16>()?);
+    Ok(match bytes.int_in_range(0..=3)? {
+        0 | 1 => (1, 0, format!("{}:{},", Value::from(name(bytes)?), value(parts, bytes)?).into_bytes()),
+        2 => (place, 0, bytes.choose(&[" ", "\n", "\t", "0", ".0", "e1", "\u{b}"])?.as_bytes().to_vec()),
+        _ => {
+            let over = usize::from(bytes.arbitrary::<u8>()? % 8);
+            let length = usize::from(bytes.arbitrary::<u8>()? % 24).min(bytes.len());
+            (place, over, bytes.bytes(length)?.to_vec())
+        }
+    })
 }
 
 /// What the relying party asked for, and when it looks.
@@ -343,7 +368,9 @@ fn value(parts: &mut Parts, bytes: &mut Unstructured<'_>) -> Result<Value> {
 fn node<'a>(parts: &'a mut Parts, bytes: &mut Unstructured<'_>) -> Result<&'a mut Value> {
     let mut trees = parts.trees();
     let tree = trees.swap_remove(bytes.choose_index(trees.len())?);
-    let place = bytes.choose_index(size(tree))?;
+    // Rarely the root: what is no object is no token.
+    let size = size(tree);
+    let place = if size == 1 || bytes.ratio(1, 32)? { 0 } else { 1 + bytes.choose_index(size - 1)? };
     Ok(nth(tree, place))
 }
 

@@ -7,7 +7,7 @@ use bandpass_core::{Challenge, Trust};
 use bandpass_roles::{base64url, sha256_base64url};
 use serde_json::Value;
 
-use crate::vectors::{self, CASES, case, challenge as challenge_of, requirements};
+use crate::vectors::{self, CASES, case};
 
 /// A presentation, to be shown.
 pub(crate) fn inspect(data: &[u8]) {
@@ -80,10 +80,10 @@ pub(crate) fn vp_token(data: &[u8]) {
     let Some((number, submitted)) = data.split_first_chunk() else { return };
     let case = case(u16::from_le_bytes(*number));
     let expected = &case.vector.expected;
-    let Ok(challenge) = challenge_of(expected) else { return };
+    let Ok(challenge) = expected.challenge() else { return };
     let submission = case.verifier.submit(submitted, challenge);
     for query in [expected.query_id.as_str(), "", "band", "other"] {
-        let Ok(verified) = submission.verify(query, &requirements(expected)) else { continue };
+        let Ok(verified) = submission.verify(query, &expected.requirements.to_core()) else { continue };
         match &case.vector.result {
             Verdict::Accepted { claims, .. } if verified.key_thumbprint().is_some() => {
                 assert_eq!(verified.claims(), claims);

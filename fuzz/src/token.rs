@@ -29,9 +29,21 @@ fn transaction_mark(entry: usize) -> String {
     format!("{MARK}transaction {entry}")
 }
 
+/// Where changes go.
+#[derive(Clone, Copy)]
+pub(crate) enum Focus {
+    Everything,
+    Credential,
+    Disclosures,
+    Proof,
+    Approval,
+    Transactions,
+}
+
 /// A token as JSON that can be changed.
 #[derive(Clone)]
 pub(crate) struct Parts {
+    pub(crate) focus: Focus,
     pub(crate) issuer_jwt: Part,
     pub(crate) disclosures: Vec<Value>,
     /// Which disclosures are sent, and in what order.
@@ -64,7 +76,11 @@ impl Parts {
         let transactions = transactions.collect::<Option<Vec<_>>>()?;
         let kb_jwt = if kb_jwt.is_empty() { None } else { Some(Part::of(kb_jwt, HOLDER)?) };
         let compact = kb_jwt.as_ref().and_then(|kb_jwt| kb_jwt.payload.get("approval")?.as_str());
-        let approval = compact.and_then(|compact| Part::of(compact, PHONE));
+        let mut approval = compact.and_then(|compact| Part::of(compact, PHONE));
+        if let Some(approval) = &mut approval {
+            let named = [ISSUER, HOLDER].into_iter().find(|key| approval.header["jwk"] == Value::Object(jwk(*key)));
+            approval.signer = named.unwrap_or(PHONE);
+        }
         let mut marks = HashMap::new();
         if let Some(compact) = compact.filter(|_| approval.is_some()) {
             marks.insert(compact.to_owned(), APPROVAL.to_owned());
@@ -77,18 +93,30 @@ impl Parts {
             marks.insert(sha256_base64url(sent.as_bytes()), transaction_mark(number));
         }
         let sent = (0..disclosures.len()).collect();
-        let mut parts = Self { issuer_jwt, disclosures, sent, kb_jwt, approval, transactions };
+        let mut parts =
+            Self { focus: Focus::Everything, issuer_jwt, disclosures, sent, kb_jwt, approval, transactions };
         for tree in parts.trees() {
             replace(tree, &mut |text| marks.get(text).cloned());
         }
         Some(parts)
     }
 
-    /// Everything that can be changed.
+    /// What can be changed: in focus, if that is there.
     pub(crate) fn trees(&mut self) -> Vec<&mut Value> {
+        let (kb, approval) = (usize::from(self.kb_jwt.is_some()), usize::from(self.approval.is_some()));
         let jws = [Some(&mut self.issuer_jwt), self.kb_jwt.as_mut(), self.approval.as_mut()];
         let jws = jws.into_iter().flatten().flat_map(|part| [&mut part.payload, &mut part.header]);
-        jws.chain(&mut self.disclosures).chain(&mut self.transactions).collect()
+        let (disclosures, transactions) = (self.disclosures.len(), self.transactions.len());
+        let mut all = jws.chain(&mut self.disclosures).chain(&mut self.transactions).collect::<Vec<_>>();
+        let chosen = match self.focus {
+            Focus::Everything => 0..all.len(),
+            Focus::Credential => 0..1,
+            Focus::Proof => 2..2 + kb,
+            Focus::Approval => 2 + 2 * kb..2 + 2 * kb + approval,
+            Focus::Disclosures => all.len() - transactions - disclosures..all.len() - transactions,
+            Focus::Transactions => all.len() - transactions..all.len(),
+        };
+        if chosen.is_empty() { all } else { all.drain(chosen).collect() }
     }
 
     pub(crate) fn jws(&mut self) -> Vec<&mut Part> {

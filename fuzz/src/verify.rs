@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::mutate;
 use crate::reference;
 use crate::token::{HOLDER, ISSUER, PHONE, Parts, jwk};
-use crate::vectors::{CASES, Case, case, challenge, numbers, requirements};
+use crate::vectors::{CASES, Case, case, numbers};
 
 /// Public keys by number.
 static KEYS: LazyLock<[Map<String, Value>; 3]> = LazyLock::new(|| [ISSUER, HOLDER, PHONE].map(jwk));
@@ -42,9 +42,9 @@ fn verify_changed(bytes: &mut Unstructured<'_>) -> Result<()> {
         signer(parts.kb_jwt.as_ref().map(|part| part.signer)),
         signer(parts.approval.as_ref().map(|part| part.signer)),
     ];
-    let Ok(challenge) = challenge(&expected) else { return Ok(()) };
+    let Ok(challenge) = expected.challenge() else { return Ok(()) };
     let verdict =
-        case.verifier.submit(token.as_bytes(), challenge).verify(&expected.query_id, &requirements(&expected));
+        case.verifier.submit(token.as_bytes(), challenge).verify(&expected.query_id, &expected.requirements.to_core());
     reference::judge(&token, &case.vector.trust, &expected, signers, &verdict);
     changed
 }
@@ -78,8 +78,8 @@ fn verify_tampered(bytes: &mut Unstructured<'_>) -> Result<()> {
     let mut token = original.to_vec();
     let changed = change_bytes(&mut token, other.vector.vp_token.as_bytes(), bytes);
     let expected = &case.vector.expected;
-    let challenge = challenge(expected).expect("a challenge");
-    let requirements = requirements(expected);
+    let challenge = expected.challenge().expect("a challenge");
+    let requirements = expected.requirements.to_core();
     let verdict = case.verifier.submit(&token, challenge.clone()).verify(&expected.query_id, &requirements);
     assert_eq!(verdict.is_ok(), token == original, "{}", case.vector.name);
     if let Ok(text) = std::str::from_utf8(&token) {

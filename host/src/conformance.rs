@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::bindings::sdk::exports::bandpass::sdk::setup::Challenge;
 use crate::bindings::sdk::exports::bandpass::sdk::verification::{Demand, PathSegment, Requirements};
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::runtime::Runtime;
 use crate::verifier::{Accepted, Verifier};
 
@@ -23,7 +23,7 @@ pub fn run_vector(runtime: &Runtime, vector: &Vector) -> Verdict {
 
 fn verify(runtime: &Runtime, vector: &Vector) -> Result<Accepted, Error> {
     let mut verifier = Verifier::open(runtime, vector.trust.to_string().into_bytes())?;
-    for token in vector.status_list_tokens().map_err(|error| Error::host(Code::HostInput, error))? {
+    for token in vector.status_list_tokens() {
         verifier.update_status(token, vector.expected.now)?;
     }
     let challenge = Challenge::from(&vector.expected);
@@ -40,6 +40,7 @@ impl From<&Expected> for Challenge {
             max_age: expected.max_age,
             clock_tolerance: expected.clock_tolerance,
             status_max_age: expected.status_max_age,
+            dcql: expected.dcql.as_ref().map(ToString::to_string),
             transaction_data: expected.transaction_data.clone(),
         }
     }
@@ -58,6 +59,7 @@ impl From<&AskedFor> for Requirements {
             confirmed: demand(asked.confirmed),
             distance_mm: asked.distance_mm,
             claims: asked.claims.iter().map(|path| path.iter().map(segment).collect()).collect(),
+            age_at_least: asked.age_at_least,
             same_holder_as: asked.same_holder_as.clone(),
         }
     }

@@ -22,7 +22,7 @@ impl Host {
         let runtime = Runtime::new().expect("a runtime");
         let vector = bandpass_conformance::vector("accept/payment").expect("a vector");
         let mut verifier = Verifier::open(&runtime, vector.trust.to_string().into_bytes()).expect("a verifier");
-        for token in vector.status_list_tokens().expect("status lists") {
+        for token in vector.status_list_tokens() {
             verifier.update_status(token, vector.expected.now).expect("a status list");
         }
         Self { runtime, verifier, vector }

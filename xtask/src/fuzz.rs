@@ -26,6 +26,9 @@ const COVERAGE: &[&str] = &[
     "-Cllvm-args=-sanitizer-coverage-trace-compares",
 ];
 
+/// Cases of each property test for an hour of fuzzing.
+const CASES_AN_HOUR: f64 = 20_000.0;
+
 /// What comes out in `docs/soak.md`.
 const SOAK: &str = "docs/soak.md";
 
@@ -103,7 +106,7 @@ pub(crate) fn soak(project: &Project, cpu_hours: f64, seed: Option<u32>) -> Resu
     queue.sort_by(|one, other| other.weight.total_cmp(&one.weight));
     let queue = Mutex::new(VecDeque::from(queue));
     let next = || queue.lock().ok()?.pop_front();
-    let log = |name: &str, cpu_seconds: f64, executions: u64, reached: &str, findings: usize| {
+    let log = |name: &str, cpu_seconds: f64, executions: &str, reached: &str, findings: usize| {
         let columns = [date.trim(), commit.trim(), name];
         soaked(&project.root.join(SOAK), columns, seed, cpu_seconds, executions, reached, findings)
     };
@@ -112,7 +115,8 @@ pub(crate) fn soak(project: &Project, cpu_hours: f64, seed: Option<u32>) -> Resu
             let share = cpu_hours * 3_600.0 * target.weight / all_weights;
             let (outcome, found) = fuzzer.fuzz_for(target, share, seed);
             let reached = format!("{} / {}", outcome.edges, outcome.features);
-            log(&target.name, outcome.cpu_seconds, outcome.executions, &reached, found.is_err().into())?;
+            let executions = outcome.executions.to_string();
+            log(&target.name, outcome.cpu_seconds, &executions, &reached, found.is_err().into())?;
             found?;
         }
         Ok(())
@@ -125,7 +129,16 @@ pub(crate) fn soak(project: &Project, cpu_hours: f64, seed: Option<u32>) -> Resu
             joined.collect::<Result<Vec<_>>>()
         })
     })?;
-    Ok(())
+    let cases = (CASES_AN_HOUR * cpu_hours).ceil();
+    let start = Instant::now();
+    let tested = step("property tests", || {
+        let mut cargo = project.cargo("test");
+        cargo.args(["--release", "--package", "bandpass-roles", "--test", "round_trip"]);
+        run(cargo.env("PROPTEST_CASES", format!("{cases:.0}")).env("PROPTEST_RNG_SEED", seed.to_string()))
+    });
+    let cases = format!("{cases:.0} cases each");
+    log("property tests", start.elapsed().as_secs_f64(), &cases, "", tested.is_err().into())?;
+    tested
 }
 
 /// Adds a row to the table.
@@ -134,7 +147,7 @@ fn soaked(
     [date, commit, name]: [&str; 3],
     seed: u32,
     cpu_seconds: f64,
-    executions: u64,
+    executions: &str,
     reached: &str,
     findings: usize,
 ) -> Result<()> {
@@ -216,7 +229,7 @@ impl<'a> Fuzzer<'a> {
         }
         let mut libfuzzer = Command::new(&self.program);
         libfuzzer
-            .args(["-print_final_stats=1", "-timeout=30", "-rss_limit_mb=2048", "-max_len=16384"])
+            .args(["-print_final_stats=1", "-timeout=30", "-rss_limit_mb=2048", "-max_len=16384", "-len_control=20"])
             .arg(format!("-max_total_time={seconds}"))
             .arg(format!("-artifact_prefix={}/", findings.display()))
             .args(seed.map(|seed| format!("-seed={seed}")))
