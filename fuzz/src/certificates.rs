@@ -120,5 +120,7 @@ fn change(chain: &mut Vec<Vec<u8>>, bytes: &mut Unstructured<'_>) -> Result<()> 
 }
 
 pub(crate) fn x5c_seeds() -> Vec<Vec<u8>> {
-    (0..=u8::MAX).flat_map(|number| [vec![number], [&[number], sha256_base64url(&[number]).as_bytes()].concat()]).collect()
+    (0..=u8::MAX)
+        .flat_map(|number| [vec![number], [&[number], sha256_base64url(&[number]).as_bytes()].concat()])
+        .collect()
 }

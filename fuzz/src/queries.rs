@@ -63,7 +63,7 @@ fn refused(tree: &Value, vp_token: &str, id: &str) {
     let query = if id.is_empty() { queries.first() } else { queries.iter().find(|query| query["id"] == id) };
     let (Some(query), None) = (query, by_query(vp_token)) else { return };
     let claims = reference::claims(vp_token).expect("claims that were looked at");
-    assert!(!reference::claims_answer(query, &claims), "the claims are there");
+    assert!(!reference::claims_answer(query, &claims), "the claims are there: {query} {}", Value::from(claims));
 }
 
 fn by_query(vp_token: &str) -> Option<BTreeMap<String, Vec<String>>> {
@@ -223,7 +223,8 @@ fn query(bytes: &mut Unstructured<'_>) -> Result<Value> {
     let mut credentials = Vec::new();
     let chosen = bytes.int_in_range(1..=15_u8)?;
     for (place, id) in IDS.iter().enumerate().filter(|(place, _)| chosen >> place & 1 == 1) {
-        let values = bytes.choose(&[json!([band, member]), json!([band, member]), json!([band]), json!([member])])?.clone();
+        let values =
+            bytes.choose(&[json!([band, member]), json!([band, member]), json!([band]), json!([member])])?.clone();
         let mut query = json!({"id": id, "format": "dc+sd-jwt", "meta": {"vct_values": values}});
         query["multiple"] = bytes.arbitrary::<bool>()?.into();
         if bytes.ratio(1, 2)? {

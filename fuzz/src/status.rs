@@ -19,9 +19,8 @@ use crate::vectors::named;
 const TOLERANCE: u64 = 60;
 
 /// What the draft prints.
-static PUBLISHED: LazyLock<Value> = LazyLock::new(|| {
-    serde_json::from_str(include_str!("../../conformance/published/status-list.json")).expect("JSON")
-});
+static PUBLISHED: LazyLock<Value> =
+    LazyLock::new(|| serde_json::from_str(include_str!("../../conformance/published/status-list.json")).expect("JSON"));
 
 static TOKENS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     let vectors = generate().expect("vectors are made").into_values().flat_map(|file| file.vectors);
@@ -92,14 +91,8 @@ static DRAFTS: LazyLock<Vec<Draft>> = LazyLock::new(|| {
     let read = TOKENS.iter().filter_map(|token| jws(std::str::from_utf8(token).ok()?));
     // Of most the first few bytes of the list are enough to be changed.
     let read = read.filter(|(_, claims)| claims.to_string().len() < 2_000);
-    let draft = |(header, claims)| Draft {
-        header,
-        claims,
-        unprotected: json!({}),
-        signer: ISSUER,
-        cwt: false,
-        over: None,
-    };
+    let draft =
+        |(header, claims)| Draft { header, claims, unprotected: json!({}), signer: ISSUER, cwt: false, over: None };
     read.map(draft).collect()
 });
 
@@ -275,15 +268,8 @@ impl Draft {
             return format!("{signed}.{signature}").into_bytes();
         }
         let headers = [("alg", 1), ("crit", 2), ("kid", 4), ("typ", 16), ("x5c", 33)];
-        let claims = [
-            ("iss", 1),
-            ("sub", 2),
-            ("exp", 4),
-            ("nbf", 5),
-            ("iat", 6),
-            ("status_list", 65_533),
-            ("ttl", 65_534),
-        ];
+        let claims =
+            [("iss", 1), ("sub", 2), ("exp", 4), ("nbf", 5), ("iat", 6), ("status_list", 65_533), ("ttl", 65_534)];
         let encoded = |value: &Value, labels: &[(&str, i128)]| {
             let mut bytes = Vec::new();
             Cbor::of(value, labels, &["kid", "lst"]).write(&mut bytes);
