@@ -11,7 +11,7 @@ mod bindings {
     wit_bindgen::generate!({ path: "../../wit", world: "sdk" });
 }
 
-use alloc::string::{String, ToString as _};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::RefCell;
 use core::panic::PanicInfo;
@@ -134,7 +134,7 @@ impl GuestVerified for HeldVerified {
     }
 
     fn claim(&self, path: ClaimPath) -> Option<String> {
-        self.verified.claim(&core_path(path)).map(|claim| claim.to_string())
+        self.verified.claim(&core_path(path)).map(|claim| serde_json::to_string(&claim).unwrap_or_default())
     }
 
     fn satisfies(&self, dcql: String) -> Result<(), Failure> {

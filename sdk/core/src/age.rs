@@ -1,10 +1,10 @@
 //! How old the holder is, from `birthdate` or `age_equal_or_over`.
 
-use alloc::format;
 use alloc::string::String;
 
 use serde_json::{Map, Value};
 
+use crate::encoding::decimal;
 use crate::error::{Code, Error};
 
 /// A day in the Gregorian calendar, such as a `birthdate`.
@@ -100,7 +100,7 @@ pub(crate) fn is_at_least(claims: &Map<String, Value>, years: u8, now: u64) -> R
 
 /// The claim that would tell.
 pub(crate) fn age_claim(years: u64) -> String {
-    format!("age_equal_or_over.{years}")
+    ["age_equal_or_over.", &decimal(years)].concat()
 }
 
 /// Decimal digits without a leading zero.
@@ -119,6 +119,7 @@ fn digits(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::format;
     use jiff::civil::date;
     use jiff::tz::TimeZone;
     use jiff::{Timestamp, Unit};

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use crate::age::{age_claim, is_at_least};
 use crate::credential::Credential;
 use crate::dcql::{CredentialQuery, missing};
+use crate::encoding::decimal;
 use crate::error::{Code, Error};
 use crate::explain::Trace;
 use crate::verify::{Challenge, Requirements};
@@ -34,19 +35,27 @@ impl ClaimPath {
     pub fn new(segments: Vec<PathSegment>) -> Self {
         Self(segments)
     }
+
+    /// As it is displayed. Not by `fmt`, which would be kilobytes of Wasm.
+    pub(crate) fn text(&self) -> String {
+        let mut text = String::new();
+        for (place, segment) in self.0.iter().enumerate() {
+            match segment {
+                PathSegment::Key(key) => {
+                    text.push_str(if place == 0 { "" } else { "." });
+                    text.push_str(key);
+                }
+                PathSegment::Index(index) => text.push_str(&["[", &decimal(*index), "]"].concat()),
+                PathSegment::All => text.push_str("[*]"),
+            }
+        }
+        text
+    }
 }
 
 impl fmt::Display for ClaimPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, segment) in self.0.iter().enumerate() {
-            match segment {
-                PathSegment::Key(key) if place == 0 => write!(f, "{key}")?,
-                PathSegment::Key(key) => write!(f, ".{key}")?,
-                PathSegment::Index(index) => write!(f, "[{index}]")?,
-                PathSegment::All => write!(f, "[*]")?,
-            }
-        }
-        Ok(())
+        f.write_str(&self.text())
     }
 }
 

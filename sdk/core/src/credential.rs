@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use serde_json::{Map, Value};
 
 use crate::dcql::Kind;
-use crate::encoding::base64url;
+use crate::encoding::{base64url, decimal};
 use crate::error::{Code, Error};
 use crate::explain::Trace;
 use crate::jwk::{JwkError, PublicKey};
@@ -187,10 +187,7 @@ fn check_validity(claims: &Map<String, Value>, challenge: &Challenge) -> Result<
 }
 
 fn time_error(code: Code, message: &'static str, claim: &str, now: u64, found: u64) -> Error {
-    Error::new(code, message)
-        .claim(claim)
-        .expected(&alloc::format!("judged at {now}"))
-        .actual(&alloc::string::ToString::to_string(&found))
+    Error::new(code, message).claim(claim).expected(&["judged at ", &decimal(now)].concat()).actual(&decimal(found))
 }
 
 fn claim_error(claim: &str, why: &'static str) -> Error {
@@ -225,7 +222,7 @@ pub(crate) fn numeric_date(value: &Value) -> Option<u64> {
     match integer(Some(value)) {
         Some(seconds) => Some(seconds),
         None => {
-            let text = alloc::string::ToString::to_string(value.as_number()?);
+            let text = decimal(value.as_number()?.clone());
             let (whole, fraction) = text.split_once('.')?;
             let all_digits = !fraction.is_empty() && fraction.bytes().all(|byte| byte.is_ascii_digit());
             all_digits.then(|| whole.parse().ok()).flatten().filter(|seconds| *seconds <= MAX_INTEGER)

@@ -1,16 +1,14 @@
 //! DCQL: what a relying party asks to see, and whether a submission is an answer to it (OpenID4VP 1.0, section 6).
 
 use alloc::borrow::ToOwned;
-use alloc::collections::BTreeMap;
-use alloc::format;
-use alloc::string::{String, ToString as _};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde_json::{Map, Value};
 
 use crate::claims::{ClaimPath, PathSegment, selected};
 use crate::credential::strings;
-use crate::encoding::{base64url, json};
+use crate::encoding::{Places, base64url, decimal, json};
 use crate::error::{Code, Error};
 use crate::trust::SD_JWT_VC;
 
@@ -35,7 +33,7 @@ use crate::trust::SD_JWT_VC;
 pub struct Dcql {
     queries: Vec<CredentialQuery>,
     /// Place in `queries`.
-    by_id: BTreeMap<String, usize>,
+    by_id: Places,
     /// What must be answered: of each set one option, that is every query whose place it lists.
     required: Vec<Vec<Vec<usize>>>,
 }
@@ -81,11 +79,11 @@ impl Dcql {
     pub fn from_json(bytes: &[u8]) -> Result<Self, Error> {
         let document = json(bytes).map_err(|_| malformed("the query is not JSON, or is too large", "$"))?;
         check_shape(&document, &QUERY, "$")?;
-        let (mut queries, mut by_id) = (Vec::new(), BTreeMap::new());
+        let (mut queries, mut by_id) = (Vec::new(), Places::default());
         for (place, value) in items(document.get("credentials")).iter().enumerate() {
-            let at = format!("$.credentials[{place}]");
+            let at = item_of("$.credentials", place);
             let query = CredentialQuery::parse(value, &at)?;
-            if by_id.insert(query.id.clone(), place).is_some() {
+            if !by_id.insert(query.id.clone(), place) {
                 return Err(malformed("two queries have the same `id`", &at));
             }
             queries.push(query);
@@ -96,8 +94,9 @@ impl Dcql {
             required.push([(0..queries.len()).collect()].into());
         }
         for (place, set) in items(document.get("credential_sets")).iter().enumerate() {
-            let options = place_lists(set.get("options"), &by_id)
-                .ok_or_else(|| malformed("no query has this `id`", &format!("$.credential_sets[{place}].options")))?;
+            let options = place_lists(set.get("options"), &by_id).ok_or_else(|| {
+                malformed("no query has this `id`", &member_of(&item_of("$.credential_sets", place), "options"))
+            })?;
             if flag(set, "required", true) {
                 required.push(options);
             }
@@ -106,7 +105,7 @@ impl Dcql {
     }
 
     pub(crate) fn query(&self, id: &str) -> Option<&CredentialQuery> {
-        self.queries.get(*self.by_id.get(id)?)
+        self.queries.get(self.by_id.get(id)?)
     }
 
     /// The query that a credential answers: the one with this id. Without an id, the only one.
@@ -171,7 +170,7 @@ impl CredentialQuery {
             "mso_mdoc" => MDOC_META,
             _ => Shape::Object(&[]),
         };
-        check_shape(meta, &shape, &format!("{at}.meta"))?;
+        check_shape(meta, &shape, &member_of(at, "meta"))?;
         let mut authorities = query.get("trusted_authorities").map(|_| Vec::new());
         for entry in items(query.get("trusted_authorities")).iter().filter(|entry| text(entry, "type") == "aki") {
             for value in items(entry.get("values")) {
@@ -180,13 +179,16 @@ impl CredentialQuery {
                 authorities.get_or_insert_default().push(key_id);
             }
         }
-        let (mut claims, mut claim_ids) = (Vec::<ClaimQuery>::new(), BTreeMap::new());
+        let (mut claims, mut claim_ids) = (Vec::<ClaimQuery>::new(), Places::default());
         for (place, value) in items(query.get("claims")).iter().enumerate() {
             let query = ClaimQuery::parse(value);
-            let is_known = value.get("id").is_some() && claim_ids.insert(text(value, "id").to_owned(), place).is_some();
+            let is_known = value.get("id").is_some() && !claim_ids.insert(text(value, "id").to_owned(), place);
             // 6.1: a query points to a claim once.
             if is_known || claims.iter().any(|other| other.path == query.path) {
-                return Err(malformed("two claims have the same `id` or `path`", &format!("{at}.claims[{place}]")));
+                return Err(malformed(
+                    "two claims have the same `id` or `path`",
+                    &item_of(&member_of(at, "claims"), place),
+                ));
             }
             claims.push(query);
         }
@@ -194,7 +196,7 @@ impl CredentialQuery {
             None if claims.is_empty() => Vec::new(),
             None => [(0..claims.len()).collect()].into(),
             found => place_lists(found, &claim_ids).filter(|_| claim_ids.len() == claims.len()).ok_or_else(|| {
-                malformed("a claim has no `id`, or not one that is named", &format!("{at}.claim_sets"))
+                malformed("a claim has no `id`, or not one that is named", &member_of(at, "claim_sets"))
             })?,
         };
         Ok(Self {
@@ -263,7 +265,7 @@ impl CredentialQuery {
                 }
                 if with_values && !query.values.is_empty() && !found.iter().any(|found| query.allows(found)) {
                     let error = Error::new(Code::ClaimsMismatch, "a claim has none of the values that were asked for");
-                    return Err(error.claim(&query.path.to_string()));
+                    return Err(error.claim(&query.path.text()));
                 }
             }
         }
@@ -273,7 +275,7 @@ impl CredentialQuery {
 
 /// A claim that was asked for was not disclosed.
 pub(crate) fn missing(path: &ClaimPath) -> Error {
-    Error::new(Code::ClaimsMissing, "a claim that was asked for was not disclosed").claim(&path.to_string())
+    Error::new(Code::ClaimsMissing, "a claim that was asked for was not disclosed").claim(&path.text())
 }
 
 impl ClaimQuery {
@@ -361,13 +363,13 @@ fn check_shape(value: &Value, shape: &Shape, at: &str) -> Result<(), Error> {
         Shape::Scalar => value.is_string() || value.is_boolean() || value.is_i64() || value.is_u64(),
         Shape::Array(each) => {
             for (place, item) in items(Some(value)).iter().enumerate() {
-                check_shape(item, each, &format!("{at}[{place}]"))?;
+                check_shape(item, each, &item_of(at, place))?;
             }
             !items(Some(value)).is_empty()
         }
         Shape::Object(members) => {
             for (name, is_needed, shape) in *members {
-                let at = format!("{at}.{name}");
+                let at = member_of(at, name);
                 match value.get(name) {
                     Some(member) => check_shape(member, shape, &at)?,
                     None if *is_needed && value.is_object() => return Err(malformed("a member is missing", &at)),
@@ -402,16 +404,26 @@ fn flag(object: &Value, name: &str, default: bool) -> bool {
 }
 
 /// For each of several arrays of ids, where those stand that it names; none if an id is not known.
-fn place_lists(lists: Option<&Value>, by_id: &BTreeMap<String, usize>) -> Option<Vec<Vec<usize>>> {
+fn place_lists(lists: Option<&Value>, by_id: &Places) -> Option<Vec<Vec<usize>>> {
     let mut all = Vec::new();
     for list in items(lists) {
         let mut places = Vec::new();
         for id in items(Some(list)) {
-            places.push(*by_id.get(id.as_str()?)?);
+            places.push(by_id.get(id.as_str()?)?);
         }
         all.push(places);
     }
     Some(all)
+}
+
+/// The place of an element below that of its array.
+fn item_of(at: &str, place: usize) -> String {
+    [at, "[", &decimal(place), "]"].concat()
+}
+
+/// The place of a member below that of its object.
+fn member_of(at: &str, name: &str) -> String {
+    [at, ".", name].concat()
 }
 
 fn malformed(why: &'static str, at: &str) -> Error {

@@ -1,13 +1,11 @@
 //! base64url, JSON and hashes, each in its strict form.
 
-use alloc::borrow::ToOwned as _;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
 use base64ct::{Base64UrlUnpadded, Encoding as _};
-use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
+use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use sha2::{Digest as _, Sha256};
 
@@ -53,34 +51,78 @@ pub(crate) fn json(bytes: &[u8]) -> Result<Value, JsonError> {
 
 /// The same with as many values as the caller trusts it to have.
 pub(crate) fn json_of(bytes: &[u8], most_values: usize) -> Result<Value, JsonError> {
-    let mut parse = Parse { budget: Some(most_values), path: None, digits: None };
-    strict(bytes, &mut parse)
+    Parse::new(most_values, None).strict(bytes)
 }
 
-/// Parses one JSON value of a token, and hands out the text of the member at `path` as it was sent: parsed, `11.20` would
+/// Parses one JSON value of a token, and hands out the text of the number at `path` as it was sent: parsed, `11.20` would
 /// be the binary fraction next to it.
-pub(crate) fn json_and_digits(bytes: &[u8], path: [&str; 2]) -> Result<(Value, Option<String>), JsonError> {
-    let mut parse = Parse { budget: Some(MAX_VALUES), path: Some(path), digits: None };
-    let value = strict(bytes, &mut parse)?;
-    Ok((value, parse.digits))
+pub(crate) fn json_and_digits<'b>(bytes: &'b [u8], path: [&str; 2]) -> Result<(Value, Option<&'b str>), JsonError> {
+    let mut parse = Parse::new(MAX_VALUES, Some(path));
+    let value = parse.strict(bytes)?;
+    Ok((value, parse.wanted.and_then(|place| number_at(bytes, place))))
 }
 
-fn strict(bytes: &[u8], parse: &mut Parse<'_>) -> Result<Value, JsonError> {
-    let mut parser = serde_json::Deserializer::from_slice(bytes);
-    let strict = Strict { depth: 0, on_path: true, parse };
-    let value = strict.deserialize(&mut parser).and_then(|value| parser.end().map(|()| value));
-    value.map_err(|_| if parse.budget.is_none() { JsonError::TooLarge } else { JsonError::Malformed })
+/// The number that has that many others before it, in a text that was parsed.
+fn number_at(json: &[u8], place: usize) -> Option<&str> {
+    let (mut rest, mut before) = (json, 0);
+    while let Some((first, behind)) = rest.split_first() {
+        rest = behind;
+        match first {
+            b'"' => loop {
+                let length = rest.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
+                let (end, behind) = rest.get(length..)?.split_first()?;
+                if *end == b'"' {
+                    rest = behind;
+                    break;
+                }
+                rest = behind.get(1..)?;
+            },
+            b'-' | b'0'..=b'9' => {
+                let start = json.len() - rest.len() - 1;
+                let in_number = |byte: &u8| matches!(byte, b'+' | b'-' | b'.' | b'0'..=b'9' | b'E' | b'e');
+                let length = rest.iter().position(|byte| !in_number(byte)).unwrap_or(rest.len());
+                rest = rest.get(length..)?;
+                if before == place {
+                    return core::str::from_utf8(json.get(start..=start + length)?).ok();
+                }
+                before += 1;
+            }
+            _ => {}
+        }
+    }
+    None
 }
 
 /// What is known over the whole text.
 struct Parse<'a> {
-    /// Values that may still come; none once a limit was passed.
-    budget: Option<usize>,
-    /// The member whose text is wanted.
+    /// Values that may still come.
+    budget: usize,
+    /// Why nothing more is read.
+    refused: Option<JsonError>,
+    /// The number that is wanted.
     path: Option<[&'a str; 2]>,
-    digits: Option<String>,
+    /// How many numbers come before it.
+    wanted: Option<usize>,
+    /// Numbers that came.
+    numbers: usize,
 }
 
+impl<'a> Parse<'a> {
+    fn new(most_values: usize, path: Option<[&'a str; 2]>) -> Self {
+        Self { budget: most_values, refused: None, path, wanted: None, numbers: 0 }
+    }
+
+    fn strict(&mut self, bytes: &[u8]) -> Result<Value, JsonError> {
+        let mut parser = serde_json::Deserializer::from_slice(bytes);
+        let value = Strict { depth: 0, on_path: true, parse: self }.deserialize(&mut parser);
+        match (self.refused.take(), value.and_then(|value| parser.end().map(|()| value))) {
+            (None, value) => value.map_err(|_| JsonError::Malformed),
+            (Some(why), _) => Err(why),
+        }
+    }
+}
+
+/// What is refused is noted, and nothing more is read: an error of serde's making would be kilobytes of Wasm.
 struct Strict<'a, 'p> {
     depth: usize,
     /// Every member on the way here is in the path.
@@ -89,18 +131,29 @@ struct Strict<'a, 'p> {
 }
 
 impl<'p> Strict<'_, 'p> {
-    fn nested<E: serde::de::Error>(&mut self, name: Option<&str>) -> Result<Strict<'_, 'p>, E> {
-        let left = self.parse.budget.and_then(|left| left.checked_sub(1));
-        self.parse.budget = left.filter(|_| self.depth < MAX_DEPTH);
-        if self.parse.budget.is_none() {
-            return Err(E::custom("too large"));
+    /// What is to be found inside; none where nothing may be.
+    fn nested(&mut self, name: Option<&str>) -> Option<Strict<'_, 'p>> {
+        if self.parse.refused.is_some() {
+            return None;
+        }
+        match self.parse.budget.checked_sub(1).filter(|_| self.depth < MAX_DEPTH) {
+            Some(left) => self.parse.budget = left,
+            None => {
+                self.parse.refused = Some(JsonError::TooLarge);
+                return None;
+            }
         }
         let next = self.parse.path.as_ref().and_then(|path| path.get(self.depth).copied());
-        Ok(Strict { depth: self.depth + 1, on_path: self.on_path && next.is_some() && next == name, parse: self.parse })
+        let on_path = self.on_path && next.is_some() && next == name;
+        Some(Strict { depth: self.depth + 1, on_path, parse: self.parse })
     }
 
-    fn is_wanted(&self) -> bool {
-        self.on_path && self.parse.path.is_some_and(|path| path.len() == self.depth)
+    fn number(self, number: Number) -> Value {
+        if self.on_path && self.parse.path.is_some_and(|path| path.len() == self.depth) {
+            self.parse.wanted = Some(self.parse.numbers);
+        }
+        self.parse.numbers += 1;
+        Value::Number(number)
     }
 }
 
@@ -128,15 +181,19 @@ impl<'de> Visitor<'de> for Strict<'_, '_> {
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(Value::Number(value.into()))
+        Ok(self.number(value.into()))
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::Number(value.into()))
+        Ok(self.number(value.into()))
     }
 
-    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("not a number"))
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        let Some(number) = Number::from_f64(value) else {
+            self.parse.refused = Some(JsonError::Malformed);
+            return Ok(Value::Null);
+        };
+        Ok(self.number(number))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
@@ -149,7 +206,9 @@ impl<'de> Visitor<'de> for Strict<'_, '_> {
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut access: A) -> Result<Value, A::Error> {
         let mut items = Vec::new();
-        while let Some(item) = access.next_element_seed(self.nested(None)?)? {
+        while let Some(inner) = self.nested(None)
+            && let Some(item) = access.next_element_seed(inner)?
+        {
             items.push(item);
         }
         Ok(Value::Array(items))
@@ -157,23 +216,49 @@ impl<'de> Visitor<'de> for Strict<'_, '_> {
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut access: A) -> Result<Value, A::Error> {
         let mut members = Map::new();
-        while let Some(name) = access.next_key::<String>()? {
-            let inner = self.nested(Some(&name))?;
-            let value = if inner.is_wanted() {
-                let text = access.next_value::<&RawValue>()?.get();
-                let value = strict(text.as_bytes(), inner.parse).map_err(|_| A::Error::custom("malformed"))?;
-                // After what is in it, where the path might lead on.
-                inner.parse.digits = Some(text.to_owned());
-                value
-            } else {
-                access.next_value_seed(inner)?
-            };
+        while let Some(name) = access.next_key::<String>()?
+            && let Some(inner) = self.nested(Some(&name))
+        {
+            let value = access.next_value_seed(inner)?;
             if members.insert(name, value).is_some() {
-                return Err(A::Error::custom("duplicate member"));
+                self.parse.refused = Some(JsonError::Malformed);
+                break;
             }
         }
         Ok(Value::Object(members))
     }
+}
+
+/// Places in a list by name. One map type serves the whole crate, since each costs kilobytes of Wasm.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Places(Map<String, Value>);
+
+impl Places {
+    /// False if the name was there.
+    pub(crate) fn insert(&mut self, name: String, place: usize) -> bool {
+        self.0.insert(name, place.into()).is_none()
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<usize> {
+        self.0.get(name)?.as_u64()?.try_into().ok()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// A number in decimal, as JSON has it: formatting by `core::fmt` would be kilobytes of Wasm.
+pub(crate) fn decimal(number: impl Into<Number>) -> String {
+    fn text(number: Number) -> String {
+        serde_json::to_string(&Value::Number(number)).unwrap_or_default()
+    }
+    text(number.into())
+}
+
+/// A duration as errors tell it.
+pub(crate) fn seconds(number: u64) -> String {
+    [&decimal(number), " s"].concat()
 }
 
 /// Depth of nested arrays and objects: 0 for a scalar.

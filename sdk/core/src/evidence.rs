@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::approval::Approval;
 use crate::credential::{Band, integer};
+use crate::encoding::seconds;
 use crate::error::{Code, Error};
 use crate::explain::Trace;
 use crate::holder::Proof;
@@ -183,7 +184,7 @@ pub(crate) fn require_evidence(
             && age > u64::from(most)
         {
             let error = Error::new(Code::EvidenceUnlockStale, "the band was unlocked too long ago");
-            let (most, age) = (alloc::format!("{most} s"), alloc::format!("{age} s"));
+            let (most, age) = (seconds(u64::from(most)), seconds(age));
             return Err(error.claim("band.unlocked_at").expected(&most).actual(&age));
         }
     }

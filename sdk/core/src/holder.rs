@@ -1,13 +1,13 @@
 //! The holder's proof: the key-binding JWT (RFC 9901, sections 4.3 and 7.3).
 
 use alloc::borrow::ToOwned;
-use alloc::string::{String, ToString as _};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde_json::{Map, Value};
 
 use crate::credential::{Credential, numeric_date, strings};
-use crate::encoding::digest;
+use crate::encoding::{decimal, digest};
 use crate::error::{Code, Error};
 use crate::explain::Trace;
 use crate::sd_jwt::Presentation;
@@ -117,12 +117,12 @@ impl Proof {
         let expired = expires.is_some_and(|exp| challenge.now() >= exp.saturating_add(challenge.tolerance()));
         if signed_at < earliest || expired {
             let error = Error::new(Code::HolderStale, "the proof is too old");
-            return Err(error.claim("iat").expected(&earliest.to_string()).actual(&signed_at.to_string()));
+            return Err(error.claim("iat").expected(&decimal(earliest)).actual(&decimal(signed_at)));
         }
         trace.passed(&[Code::HolderStale]);
         if signed_at > latest || starts.is_some_and(|starts| starts > latest) {
             let error = Error::new(Code::HolderFuture, "the proof comes from the future");
-            return Err(error.claim("iat").expected(&latest.to_string()).actual(&signed_at.to_string()));
+            return Err(error.claim("iat").expected(&decimal(latest)).actual(&decimal(signed_at)));
         }
         trace.passed(&[Code::HolderFuture]);
         // Step 5g: the hash over credential and disclosures.

@@ -1,6 +1,5 @@
 //! P-256 public keys as JWK (RFC 7517, RFC 7518 section 6.2).
 
-use alloc::format;
 use alloc::string::String;
 use core::fmt;
 
@@ -69,7 +68,8 @@ impl PublicKey {
         let key = VerifyingKey::from_affine(point?).ok()?;
         let (x, y) = (Base64UrlUnpadded::encode_string(&x), Base64UrlUnpadded::encode_string(&y));
         // RFC 7638, section 3.2: the required members in lexicographic order.
-        let thumbprint = digest(format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#).as_bytes());
+        let thumbprint =
+            digest([r#"{"crv":"P-256","kty":"EC","x":""#, &x, r#"","y":""#, &y, r#""}"#].concat().as_bytes());
         Some(Self { key, thumbprint })
     }
 

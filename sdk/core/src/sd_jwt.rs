@@ -1,6 +1,5 @@
 //! SD-JWT: taking one apart, and putting the disclosed claims back in their place (RFC 9901, sections 4 and 7.1).
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::mem;
@@ -8,7 +7,7 @@ use core::mem;
 use serde_json::{Map, Value};
 
 use crate::credential::BAND_VCT;
-use crate::encoding::{JsonError, base64url, depth, digest, json};
+use crate::encoding::{JsonError, Places, base64url, depth, digest, json};
 use crate::error::{Code, Error};
 use crate::explain::Trace;
 use crate::jws::{Jws, JwsError};
@@ -101,30 +100,30 @@ fn too_deep() -> Error {
 
 /// Replaces digests by what was disclosed for them, and removes what is left of them (RFC 9901, section 7.1, step 3).
 pub(crate) fn disclose(
-    mut payload: Map<String, Value>,
+    payload: Map<String, Value>,
     encoded: &[&str],
     trace: &mut Trace,
 ) -> Result<Map<String, Value>, Error> {
-    match payload.remove("_sd_alg") {
+    match payload.get("_sd_alg") {
         None => {}
-        Some(Value::String(algorithm)) if algorithm == "sha-256" => {}
+        Some(algorithm) if algorithm == "sha-256" => {}
         Some(other) => {
             let error = Error::new(Code::DisclosureAlgorithm, "disclosures are hashed with another algorithm");
             return Err(error.claim("_sd_alg").expected("sha-256").actual(other.as_str().unwrap_or("not a string")));
         }
     }
     trace.passed(&[Code::DisclosureAlgorithm]);
-    let (mut by_digest, mut disclosures) = (BTreeMap::new(), Vec::new());
+    let (mut by_digest, mut disclosures) = (Places::default(), Vec::new());
     for encoded in encoded {
         let disclosure = Disclosure::parse(encoded)?;
-        if by_digest.insert(digest(encoded.as_bytes()), disclosures.len()).is_some() {
+        if !by_digest.insert(digest(encoded.as_bytes()), disclosures.len()) {
             return Err(Error::new(Code::DisclosureDuplicate, "a disclosure was sent twice").actual(encoded));
         }
         disclosures.push(Some(disclosure));
     }
     let also = payload.get("aka_vcts").and_then(Value::as_array).into_iter().flatten();
     let is_band = payload.get("vct").into_iter().chain(also).any(|vct| vct == BAND_VCT);
-    let mut placing = Placing { by_digest, disclosures, seen: BTreeMap::new(), is_band };
+    let mut placing = Placing { by_digest, disclosures, seen: Places::default(), is_band };
     let payload = placing.object(payload, Place { depth: 1, root: None })?;
     trace.passed(&[
         Code::DisclosureMalformed,
@@ -151,11 +150,11 @@ pub(crate) fn disclose(
 
 struct Placing {
     /// Place in `disclosures`.
-    by_digest: BTreeMap<String, usize>,
+    by_digest: Places,
     /// Taken out where the digest is found.
     disclosures: Vec<Option<Disclosure>>,
     /// Every digest found, and how many there were before it.
-    seen: BTreeMap<String, usize>,
+    seen: Places,
     is_band: bool,
 }
 
@@ -192,9 +191,9 @@ impl Placing {
         let Value::String(found) = found else {
             return Err(Error::new(Code::DisclosureDigest, "a digest is not a string"));
         };
-        let place = self.by_digest.get(&found).copied();
+        let place = self.by_digest.get(&found);
         let disclosure = place.and_then(|place| self.disclosures.get_mut(place)).and_then(Option::take);
-        if self.seen.contains_key(&found) {
+        if self.seen.get(&found).is_some() {
             return Err(Error::new(Code::DisclosureDuplicate, "a digest occurs more than once").actual(&found));
         }
         self.seen.insert(found, self.seen.len());
@@ -210,18 +209,22 @@ impl Placing {
     }
 
     fn object(&mut self, mut members: Map<String, Value>, place: Place<'_>) -> Result<Map<String, Value>, Error> {
-        let digests = match members.remove("_sd") {
+        let digests = match members.get_mut("_sd").map(Value::take) {
             None => Vec::new(),
             Some(Value::Array(digests)) => digests,
             Some(_) => return Err(Error::new(Code::DisclosureDigest, "`_sd` is not an array")),
         };
         for reserved in ["...", "_sd_alg"] {
-            if members.contains_key(reserved) {
+            // The algorithm is named beside the claims, and nowhere else.
+            if members.contains_key(reserved) && (reserved == "..." || place.depth > 1) {
                 return Err(reserved_name(reserved));
             }
         }
         let mut placed = Map::new();
         for (name, value) in members {
+            if ["_sd", "_sd_alg"].contains(&name.as_str()) {
+                continue;
+            }
             let value = self.value(value, place.below(&name))?;
             placed.insert(name, value);
         }
@@ -253,7 +256,7 @@ impl Placing {
         for item in items {
             match item {
                 Value::Object(mut members) if members.len() == 1 && members.contains_key("...") => {
-                    match self.take(members.remove("...").unwrap_or_default())? {
+                    match self.take(members.get_mut("...").map(Value::take).unwrap_or_default())? {
                         None => {}
                         Some(Disclosure::Element { value }) => {
                             self.check_disclosed(place, None, &value)?;

@@ -2,7 +2,7 @@
 
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
-use alloc::string::{String, ToString as _};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use miniz_oxide::inflate::decompress_to_vec_zlib_with_limit;
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::cose::{self, Label, Sign1};
 use crate::credential::{integer, numeric_date};
-use crate::encoding::base64url;
+use crate::encoding::{base64url, decimal, seconds};
 use crate::error::{Code, Error};
 use crate::explain::Trace;
 use crate::jwk::PublicKey;
@@ -110,7 +110,7 @@ impl StatusLists {
         let latest = now.saturating_add(Challenge::DEFAULT_CLOCK_TOLERANCE.into());
         if claims.issued_at > latest || claims.starts.is_some_and(|starts| starts > latest) {
             let error = Error::new(Code::StatusFuture, "the status list comes from the future");
-            return Err(error.claim("iat").expected(&latest.to_string()).actual(&claims.issued_at.to_string()));
+            return Err(error.claim("iat").expected(&decimal(latest)).actual(&decimal(claims.issued_at)));
         }
         if claims.expires.is_some_and(|expires| now >= expires) {
             return Err(stale("the status list has expired", &claims.uri));
@@ -118,7 +118,7 @@ impl StatusLists {
         let of_these = |list: &StatusList| list.issuers.iter().any(|issuer| issuers.contains(issuer));
         if let Some(newer) = self.of(&claims.uri).find(|list| of_these(list) && list.issued_at > claims.issued_at) {
             let error = Error::new(Code::StatusRollback, "a newer status list is held").claim(&claims.uri);
-            return Err(error.expected(&newer.issued_at.to_string()).actual(&claims.issued_at.to_string()));
+            return Err(error.expected(&decimal(newer.issued_at)).actual(&decimal(claims.issued_at)));
         }
         let statuses = inflate(&claims.list)?;
         // These issuers' earlier list goes; the list of others with the same `uri` stays theirs.
@@ -162,12 +162,11 @@ impl StatusLists {
         }
         let age = challenge.now().saturating_sub(list.issued_at);
         if age > challenge.status_max_age() {
-            let (most, age) = (alloc::format!("{} s", challenge.status_max_age()), alloc::format!("{age} s"));
+            let (most, age) = (seconds(challenge.status_max_age()), seconds(age));
             return Err(stale("the status list is too old", &list.uri).expected(&most).actual(&age));
         }
         trace.passed(&[Code::StatusStale]);
-        let refused =
-            |code, why| Error::new(code, why).claim("status.status_list").actual(&reference.index.to_string());
+        let refused = |code, why| Error::new(code, why).claim("status.status_list").actual(&decimal(reference.index));
         match list.status(reference.index) {
             None => Err(refused(Code::StatusIndex, "the status list has no such index")),
             Some(0) => {
@@ -348,6 +347,7 @@ fn stale(why: &'static str, uri: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::string::ToString as _;
     use serde_json::json;
 
     /// What the draft prints: lists, their statuses, and a token of each format with the key that signed it.

@@ -1,14 +1,14 @@
 //! Transaction data: what the holder agreed to (OpenID4VP 1.0, sections 5.1 and 8.4; band profile).
 
 use alloc::borrow::ToOwned;
-use alloc::string::{String, ToString as _};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use rust_decimal::Decimal;
 use serde_json::{Map, Value};
 
 use crate::credential::strings;
-use crate::encoding::{base64url, digest, json_and_digits};
+use crate::encoding::{base64url, decimal, digest, json_and_digits};
 use crate::error::{Code, Error};
 use crate::explain::Trace;
 use crate::holder::TransactionHashes;
@@ -70,7 +70,7 @@ impl Transaction {
         let Ok((Value::Object(mut entry), digits)) = json_and_digits(&bytes, ["payload", "amount"]) else {
             return Err(malformed("transaction data is not a JSON object").actual(sent));
         };
-        let Some(Value::String(type_id)) = entry.remove("type") else {
+        let Some(Value::String(type_id)) = entry.get_mut("type").map(Value::take) else {
             return Err(malformed("transaction data has no `type`"));
         };
         let credential_ids = strings(entry.get("credential_ids")).filter(|ids| !ids.is_empty());
@@ -81,7 +81,7 @@ impl Transaction {
                 return Err(malformed("transaction data does not offer `sha-256`"));
             }
         }
-        let payload = match entry.remove("payload") {
+        let payload = match entry.get_mut("payload").map(Value::take) {
             Some(Value::Object(payload)) => payload,
             Some(_) => return Err(malformed("the `payload` is not an object")),
             None => Map::new(),
@@ -95,7 +95,7 @@ impl Transaction {
             if let Some(form) = kind.payment {
                 let amount = match form {
                     Amount::DecimalString => text("amount").map(ToOwned::to_owned),
-                    Amount::Number => digits,
+                    Amount::Number => digits.map(ToOwned::to_owned),
                 };
                 payment = Some(Payment::parse(&payload, amount).map_err(malformed)?);
             }
@@ -248,7 +248,7 @@ pub(crate) fn agreed<'t>(
         None if hashes.len() > counted => {
             let error =
                 Error::new(Code::TransactionUnexpected, "the proof carries a transaction that was not sent to it");
-            Err(error.claim("transaction_data_hashes").expected(&counted.to_string()).actual(&hashes.len().to_string()))
+            Err(error.claim("transaction_data_hashes").expected(&decimal(counted)).actual(&decimal(hashes.len())))
         }
         None => {
             if !sent.is_empty() {
@@ -268,6 +268,7 @@ fn error(code: Code, message: &'static str, transaction: &Transaction) -> Error 
 mod tests {
     use super::*;
     use alloc::format;
+    use alloc::string::ToString as _;
     use base64ct::{Base64UrlUnpadded, Encoding as _};
 
     #[test]

@@ -1,7 +1,6 @@
 //! Whom a relying party trusts: issuers and their keys.
 
 use alloc::borrow::ToOwned;
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -9,7 +8,7 @@ use der::asn1::ObjectIdentifier;
 use serde_json::{Map, Value};
 
 use crate::credential::{integer, strings};
-use crate::encoding::{base64, json_of};
+use crate::encoding::{Places, base64, json_of};
 use crate::error::{Code, Error};
 use crate::jwk::{JwkError, PublicKey};
 use crate::limits::{MAX_CERTIFICATE_BYTES, MAX_CERTIFICATES, MAX_ISSUER_KEYS};
@@ -62,8 +61,8 @@ use crate::x509::{self, Certificate, Name, PathError};
 /// (RFC 9901) acceptable, which need no `vct`.
 #[derive(Clone, Debug)]
 pub struct Trust {
-    /// Place in `issuers`. One map type serves the whole crate, since each costs kilobytes of Wasm.
-    by_iss: BTreeMap<String, usize>,
+    /// Place in `issuers`.
+    by_iss: Places,
     issuers: Vec<Issuer>,
 }
 
@@ -135,11 +134,11 @@ impl Trust {
     pub fn from_json(bytes: &[u8]) -> Result<Self, Error> {
         let document = json_of(bytes, usize::MAX).map_err(|_| malformed("the trust list is not JSON"))?;
         let document = Members::of(&document, &["issuers"])?;
-        let (mut by_iss, mut issuers) = (BTreeMap::new(), Vec::new());
+        let (mut by_iss, mut issuers) = (Places::default(), Vec::new());
         for entry in document.array("issuers")?.ok_or_else(|| malformed("a trust list has `issuers`"))? {
             let entry = Members::of(entry, MEMBERS)?;
             let issuer = Issuer::parse(&entry)?;
-            if by_iss.insert(issuer.name.clone(), issuers.len()).is_some() {
+            if !by_iss.insert(issuer.name.clone(), issuers.len()) {
                 return Err(malformed("an issuer is listed twice").claim("iss").actual(&issuer.name));
             }
             issuers.push(issuer);
@@ -149,7 +148,7 @@ impl Trust {
 
     /// The issuer, and its place in the list.
     pub(crate) fn issuer(&self, iss: &str) -> Option<(usize, &Issuer)> {
-        let place = *self.by_iss.get(iss)?;
+        let place = self.by_iss.get(iss)?;
         Some((place, self.issuers.get(place)?))
     }
 
@@ -157,7 +156,8 @@ impl Trust {
     pub(crate) fn publishers(&self, uri: &str, iss: Option<&str>) -> impl Iterator<Item = (usize, &Issuer)> {
         let named = iss.map(|iss| self.by_iss.get(iss));
         let places = self.issuers.iter().enumerate();
-        places.filter(move |(place, issuer)| named.is_none_or(|named| named == Some(place)) && issuer.publishes_at(uri))
+        places
+            .filter(move |(place, issuer)| named.is_none_or(|named| named == Some(*place)) && issuer.publishes_at(uri))
     }
 
     /// The first entry whose `leaf` is the signer's certificate, for tokens without `iss`. Nothing is verified yet.
@@ -352,7 +352,7 @@ impl Anchors {
         };
         let known_by = match &credential.name {
             Name::Uri(name) | Name::Subject(name) => name.clone(),
-            Name::Dns(host) => alloc::format!("https://{host}"),
+            Name::Dns(host) => ["https://", host].concat(),
         };
         let known_by = match (iss, &credential.name) {
             (None, _) => known_by,
