@@ -7,6 +7,7 @@ use crate::bindings::policy::bandpass::sdk::{log, verification};
 use crate::bindings::policy::exports::bandpass::sdk::policy;
 use crate::bindings::policy::{MerchantPolicy, MerchantPolicyPre};
 use crate::bindings::sdk::exports::bandpass::sdk::setup::Challenge;
+use crate::bindings::sdk::exports::bandpass::sdk::verification as sdk;
 use crate::convert::{to_policy, to_sdk, to_sdk_path};
 use crate::decision::{Decision, Outcome, Proven};
 use crate::error::{Code, Error};

@@ -64,6 +64,7 @@ impl Proof {
         let Some(jwt) = &presentation.kb_jwt else {
             return Ok(None);
         };
+        trace.passed(&[Code::HolderMissing]);
         // Step 5b: the algorithm.
         if !jwt.is_es256() {
             let error = Error::new(Code::HolderAlgorithm, "the proof is not signed with ES256");

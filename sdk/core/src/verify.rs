@@ -410,9 +410,6 @@ impl Checked {
         if (self.credential.band.is_some() || is_bound || requirements.holder.holds(true)) && self.proof.is_none() {
             return Err(no_proof());
         }
-        if self.proof.is_some() {
-            trace.passed(&[Code::HolderMissing]);
-        }
         if let Some(id) = &requirements.same_holder_as {
             let mine = self.thumbprint();
             let theirs = others.iter().filter(|(other, _)| other == id);
