@@ -125,7 +125,7 @@ pub(crate) fn map(encoded: &[u8]) -> Option<Vec<(Label<'_>, &[u8])>> {
     for _ in 0..count {
         let label = match decoder.datatype().ok()? {
             Type::String => Label::Text(decoder.str().ok()?),
-            _ => Label::Number(decoder.i64().ok()?),
+            _ => Label::Number(decoder.int().ok()?.try_into().ok()?),
         };
         let encoded = item(&mut decoder, 0)?;
         if value(&entries, label).is_some() {
@@ -169,7 +169,7 @@ pub(crate) fn value<'a>(map: &[(Label<'_>, &'a [u8])], label: Label<'_>) -> Opti
 }
 
 pub(crate) fn number(encoded: &[u8]) -> Option<i64> {
-    Decoder::new(encoded).i64().ok()
+    Decoder::new(encoded).int().ok()?.try_into().ok()
 }
 
 pub(crate) fn text(encoded: &[u8]) -> Option<&str> {
