@@ -149,10 +149,10 @@ fn item<'a>(decoder: &mut Decoder<'a>, depth: usize) -> Option<&'a [u8]> {
         }
         Type::Bytes => drop(decoder.bytes().ok()?),
         Type::String => drop(decoder.str().ok()?),
-        Type::Bool => drop(decoder.bool().ok()?),
-        Type::Null => decoder.null().ok()?,
-        Type::F32 => drop(decoder.f32().ok()?),
-        Type::F64 => drop(decoder.f64().ok()?),
+        // RFC 8949, section 3.3: what stands behind the first octet has a fixed length. Whether it is there is seen below.
+        Type::Bool | Type::Null => decoder.set_position(start + 1),
+        Type::F32 => decoder.set_position(start + 5),
+        Type::F64 => decoder.set_position(start + 9),
         _ => drop(decoder.int().ok()?),
     }
     if depth > MAX_DEPTH {
