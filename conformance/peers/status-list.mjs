@@ -81,10 +81,10 @@ async function make() {
       await valid(`many values of ${bits} bits, all 0`, { bits, values: new Array(65536).fill(0) });
       await valid(`many values of ${bits} bits, all 1`, { bits, values: new Array(65536).fill(2 ** bits - 1) });
     }
-    await refuse("status.invalid", "signed by a key not in trust", { key: stranger });
+    await refuse("status.signature", "signed by a key not in trust", { key: stranger });
     const typ = format === "jwt" ? "JWT" : "application/cwt";
-    await refuse("status.invalid", "of another type", { header: { typ } });
-    await refuse("status.invalid", "another list's", { claims: { sub: `${ISS}/status/other` } });
+    await refuse("status.type", "of another type", { header: { typ } });
+    await refuse("status.missing", "another list's", { claims: { sub: `${ISS}/status/other` } });
     await refuse("status.stale", "expired", { claims: { iat: now - 2 * HOUR, exp: now - HOUR } });
     await refuse("status.stale", "made a day ago", { claims: { iat: now - 24 * HOUR } });
   }

@@ -57,8 +57,8 @@ def make():
         for size in (1, 7, 8, 9, 1000, 20000):
             add(cases, f"{size} random values of {bits} bits", bits, [secrets.randbelow(2**bits) for _ in range(size)])
     few = [0, 1, 2, 3]
-    add(refused, "signed by a key not in trust", 2, few, "status.invalid", key=stranger)
-    add(refused, "another list's", 2, few, "status.invalid", subject=f"{ISS}/status/other")
+    add(refused, "signed by a key not in trust", 2, few, "status.signature", key=stranger)
+    add(refused, "another list's", 2, few, "status.missing", subject=f"{ISS}/status/other")
     add(refused, "expired", 2, few, "status.stale", issued_at=now - 2 * HOUR, expires=now - HOUR)
     add(refused, "made a day ago", 2, few, "status.stale", issued_at=now - 24 * HOUR)
     return {"libraries": LIBRARIES, "cases": cases, "refused": refused}

@@ -1,10 +1,13 @@
 //! Status lists by libraries that nobody here wrote: `peers/status-list.mjs` and `peers/status-list.py`.
-#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use bandpass_conformance::peers::{python, root};
+use bandpass_core::{Challenge, Code, Demand, Expected, Requirements, Status, Trust, Verifier};
+use bandpass_roles::{Issuer, Key, StatusList};
+use base64ct::{Base64UrlUnpadded, Encoding as _};
 use serde_json::{Value, json};
 
 /// A program around a library.
@@ -61,5 +64,89 @@ fn the_libraries_read_each_others() {
         // How old a list may be is the verifier's own to say.
         let expected = names.filter(|name| !name.ends_with("made a day ago")).collect::<Vec<_>>();
         assert_eq!(refused_by(reader, &bad), expected, "by {maker:?}, read by {reader:?}");
+    }
+}
+
+/// What comes of a credential at this index, by an issuer with two keys: the peer's, which signed the list, and ours.
+fn verdict(verifier: &Verifier, issuer: &Key, case: &Value, index: usize) -> Result<Status, Code> {
+    let entry = &case["trust"]["issuers"][0];
+    let claims = json!({"iss": entry["iss"], "vct": entry["vct"][0],
+        "status": {"status_list": {"idx": index, "uri": case["uri"]}}});
+    let header = json!({"alg": "ES256", "typ": "dc+sd-jwt", "kid": "ours"});
+    let token = format!("{}~", issuer.sign(&header, &claims));
+    let now = case["now"].as_u64().expect("a time");
+    let challenge = Challenge::new(vec!["audience".into()], "nonce".into(), now).expect("a challenge");
+    let requirements = Requirements { holder: Demand::NotRequired, ..Requirements::default() };
+    let verified = verifier.verify(&token, &Expected { challenge, requirements });
+    verified.map(|verified| verified.status()).map_err(|error| error.code())
+}
+
+/// A verifier that trusts the peer's key and ours, with the peer's list.
+fn verifier(case: &Value, issuer: &Key) -> Result<Verifier, Code> {
+    let mut trust = case["trust"].clone();
+    let mut jwk = issuer.jwk();
+    jwk["kid"] = "ours".into();
+    trust["issuers"][0]["jwks"]["keys"].as_array_mut().expect("keys").push(jwk);
+    let mut verifier = Verifier::new(Trust::from_json(trust.to_string().as_bytes()).expect("a trust list"));
+    let token = case["token"].as_str().expect("a token");
+    let token = match case["format"] == "cwt" {
+        true => Base64UrlUnpadded::decode_vec(token).expect("base64url"),
+        false => token.as_bytes().to_vec(),
+    };
+    let info = verifier.update_status(&token, case["now"].as_u64().expect("a time")).map_err(|error| error.code())?;
+    assert!(info.issued_at > 0);
+    Ok(verifier)
+}
+
+#[test]
+fn lists_by_the_libraries_get_their_verdicts() {
+    let issuer = Key::from_bytes(&[7; 32]).expect("a key");
+    for maker in [Peer::Npm, Peer::PyPi] {
+        let made = ask(maker, "make", "");
+        let mut looked_up = 0;
+        for case in array(&made["cases"]) {
+            let name = &case["name"];
+            let verifier = verifier(case, &issuer).unwrap_or_else(|code| panic!("{name}: {code}"));
+            let values = array(&case["values"]);
+            // Every one of a short list, some fifty of a long one, the last always.
+            let places = (0..values.len()).filter(|place| place % values.len().div_ceil(50) == 0);
+            for place in places.chain([values.len() - 1]) {
+                let expected = match values[place].as_u64() {
+                    Some(0) => Ok(Status::Valid),
+                    Some(1) => Err(Code::StatusRevoked),
+                    Some(2) => Err(Code::StatusSuspended),
+                    _ => Err(Code::StatusUnknown),
+                };
+                assert_eq!(verdict(&verifier, &issuer, case, place), expected, "{name}, {place}");
+                looked_up += 1;
+            }
+            assert_eq!(verdict(&verifier, &issuer, case, values.len() + 8), Err(Code::StatusIndex), "{name}");
+        }
+        for case in array(&made["refused"]) {
+            let refused = verifier(case, &issuer).and_then(|verifier| verdict(&verifier, &issuer, case, 0));
+            assert_eq!(refused.expect_err("refused").as_str(), case["code"], "{}", case["name"]);
+        }
+        assert!(looked_up > 500, "{maker:?}: {looked_up}");
+    }
+}
+
+/// Ours, read by them.
+#[test]
+fn the_libraries_read_ours() {
+    let issuer = Issuer::new("https://wallet.example", Key::from_bytes(&[1; 32]).expect("a key"));
+    let entry = issuer.trust_entry(&["urn:bandpass:band:1"]);
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs();
+    let mut cases = Vec::new();
+    for bits in [1_u8, 2, 4, 8] {
+        let values =
+            (0..1_000_u32).map(|place| u8::try_from(place * 7 % (1 << bits)).expect("fits")).collect::<Vec<_>>();
+        let mut list = StatusList::new(bits, values.len()).expect("bits");
+        values.iter().enumerate().for_each(|(place, value)| assert!(list.set(place, *value)));
+        cases.push(json!({"name": format!("{bits} bits"), "format": "jwt", "trust": {"issuers": [entry]},
+            "token": issuer.sign_status_list(&list, now - 60, now + 3_600), "now": now, "values": values,
+            "uri": entry["status_uris"][0]}));
+    }
+    for reader in [Peer::Npm, Peer::PyPi] {
+        assert_eq!(refused_by(reader, &cases), Vec::<String>::new(), "{reader:?}");
     }
 }

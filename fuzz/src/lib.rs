@@ -10,9 +10,13 @@
     reason = "a target fails by panicking, and changes JSON that it made itself"
 )]
 
+mod certificates;
+mod lists;
 mod mutate;
 mod parsers;
+mod queries;
 mod reference;
+mod status;
 mod token;
 mod vectors;
 mod verify;
@@ -36,6 +40,11 @@ pub const TARGETS: &[Target] = &[
     Target { name: "trust", weight: 1, run: parsers::trust, seeds: parsers::trust_lists },
     Target { name: "challenge", weight: 1, run: parsers::challenge, seeds: parsers::transaction_data },
     Target { name: "vp_token", weight: 1, run: parsers::vp_token, seeds: parsers::vp_tokens },
+    Target { name: "status_list", weight: 1, run: status::unsigned, seeds: status::unsigned_seeds },
+    Target { name: "status_list_signed", weight: 2, run: status::signed, seeds: status::signed_seeds },
+    Target { name: "x5c", weight: 1, run: certificates::x5c, seeds: certificates::x5c_seeds },
+    Target { name: "dcql", weight: 1, run: queries::dcql, seeds: queries::dcql_seeds },
+    Target { name: "submission", weight: 1, run: queries::submission, seeds: queries::submission_seeds },
     Target { name: "tamper", weight: 2, run: verify::tamper, seeds: verify::tamper_seeds },
     Target { name: "verify", weight: 4, run: verify::verify, seeds: verify::verify_seeds },
 ];

@@ -197,6 +197,32 @@ fn change_once(parts: &mut Parts, expected: &mut Expected, bytes: &mut Unstructu
     Ok(())
 }
 
+/// Changes something in a tree: to values from `words`, or close to what is there.
+pub(crate) fn change_tree(tree: &mut Value, words: &[Value], bytes: &mut Unstructured<'_>) -> Result<()> {
+    let node = nth(tree, bytes.choose_index(size(tree))?);
+    match bytes.int_in_range(0..=7)? {
+        0..=1 => *node = word(words, bytes)?,
+        2..=3 => {
+            let (name, new) = (word(words, bytes)?, word(words, bytes)?);
+            insert(node, name.as_str().unwrap_or("x").to_owned(), new, bytes)?;
+        }
+        4 => remove_child(node, bytes)?,
+        5 => *node = json!([node.take()]),
+        _ => tweak(node, bytes)?,
+    }
+    Ok(())
+}
+
+fn word(words: &[Value], bytes: &mut Unstructured<'_>) -> Result<Value> {
+    Ok(match bytes.int_in_range(0..=7)? {
+        0 => bytes.arbitrary::<i8>()?.into(),
+        1 => bytes.arbitrary::<u64>()?.into(),
+        2 => Value::Null,
+        3 => json!({}),
+        _ => bytes.choose(words)?.clone(),
+    })
+}
+
 /// Text that JSON values have no form for: a member twice, white space, anything.
 fn splice(parts: &mut Parts, bytes: &mut Unstructured<'_>) -> Result<(usize, usize, Vec<u8>)> {
     let place = usize::from(bytes.arbitrary::<u16>()?);
@@ -216,7 +242,9 @@ fn expect(parts: &mut Parts, expected: &mut Expected, bytes: &mut Unstructured<'
     let demand =
         |bytes: &mut Unstructured<'_>| Ok(*bytes.choose(&[None, Some(Demand::Required), Some(Demand::NotRequired)])?);
     let asked = &mut expected.requirements;
-    match bytes.int_in_range(0..=11)? {
+    match bytes.int_in_range(0..=13)? {
+        11 => asked.status = demand(bytes)?,
+        12 => expected.status_max_age = bytes.arbitrary::<u16>()?.into(),
         0 => expected.now = expected.now.saturating_add_signed(bytes.arbitrary::<i32>()?.into()),
         1 => expected.now = expected.now.saturating_add_signed(bytes.arbitrary::<i8>()?.into()),
         2 => expected.max_age = bytes.arbitrary::<u16>()?.into(),

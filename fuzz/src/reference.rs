@@ -3,11 +3,15 @@
 
 use std::collections::{HashMap, HashSet};
 
-use bandpass_conformance::{Demand, Expected};
-use bandpass_core::{Error, Verified};
+use bandpass_conformance::{Demand, Expected, Vector};
+use bandpass_core::{Error, Status, Verified};
 use bandpass_roles::sha256_base64url;
 use base64ct::{Base64UrlUnpadded, Encoding as _};
 use serde_json::{Map, Value};
+
+use crate::certificates;
+use crate::lists::List;
+use crate::token::{ISSUER, jwk};
 
 /// Claims that are never selectively disclosable, and those that bands add.
 const ALWAYS: [&str; 8] = ["iss", "nbf", "exp", "cnf", "vct", "vct#integrity", "aka_vcts", "status"];
@@ -27,13 +31,13 @@ struct Reading {
 /// approval, as JWKs.
 pub(crate) fn judge(
     token: &str,
-    trust: &Value,
+    vector: &Vector,
     expected: &Expected,
     signers: [&Map<String, Value>; 3],
     verdict: &Result<Verified, Error>,
 ) {
     match verdict {
-        Ok(verified) => accepted(token, trust, expected, signers, verified),
+        Ok(verified) => accepted(token, vector, expected, signers, verified),
         Err(error) if error.code().as_str().starts_with("disclosure.") => {
             let reading = read(token).expect("disclosures are read after everything was parsed");
             assert!(disclosed(&reading).is_none(), "{error}: the disclosures are good");
@@ -42,13 +46,20 @@ pub(crate) fn judge(
     }
 }
 
-fn accepted(token: &str, trust: &Value, expected: &Expected, signers: [&Map<String, Value>; 3], verified: &Verified) {
+fn accepted(token: &str, vector: &Vector, expected: &Expected, signers: [&Map<String, Value>; 3], verified: &Verified) {
     let reading = read(token).expect("a token that can be read");
     let claims = disclosed(&reading).expect("disclosures that belong to digests");
     assert_eq!(verified.claims(), &claims, "the claims that the issuer signed");
-    issuer(&reading, &claims, trust, signers[0], verified);
+    let types = issuer(&reading, &claims, &vector.trust, signers[0], verified);
     times(&claims, expected, verified);
-    let is_band = claims.get("vct").is_some_and(|vct| vct == BAND);
+    status(&claims, vector, expected, verified);
+    if let Some(dcql) = &expected.dcql {
+        let only = || dcql["credentials"][0]["id"].as_str().unwrap_or_default();
+        let id = if expected.query_id.is_empty() { only() } else { expected.query_id.as_str() };
+        assert!(sent(dcql, &[id]), "what has to be sent");
+        assert!(answers(dcql, id, &types, &claims), "an answer to the query");
+    }
+    let is_band = types.contains(&BAND);
     let Some((header, proof)) = &reading.proof else {
         assert!(!is_band && expected.requirements.holder == Some(Demand::NotRequired), "a proof is needed");
         assert!(expected.transaction_data.is_empty() && verified.transactions().is_empty());
@@ -72,32 +83,151 @@ fn accepted(token: &str, trust: &Value, expected: &Expected, signers: [&Map<Stri
     }
 }
 
-fn issuer(
+/// The types that count.
+fn issuer<'a>(
     reading: &Reading,
-    claims: &Map<String, Value>,
+    claims: &'a Map<String, Value>,
     trust: &Value,
     signer: &Map<String, Value>,
     verified: &Verified,
-) {
+) -> Vec<&'a str> {
     let header = &reading.issuer_header;
     assert_eq!(header["alg"], "ES256");
     assert!(header.get("crit").is_none());
-    let entries = trust["issuers"].as_array().expect("issuers");
-    let entry = entries.iter().find(|entry| entry["iss"] == reading.payload["iss"]).expect("a trusted issuer");
-    assert_eq!(verified.issuer(), reading.payload["iss"]);
-    let mut keys = entry["jwks"]["keys"].as_array().expect("keys").iter();
-    let fits = |key: &&Value| {
-        header["kid"].is_null() || !header["kid"].is_string() || key.get("kid").is_none_or(|kid| *kid == header["kid"])
-    };
-    assert!(keys.any(|key| fits(&key) && same_key(key, signer)), "a key of the issuer signed the credential");
+    if let Some(iss) = reading.payload.get("iss") {
+        assert_eq!(verified.issuer(), iss);
+    }
+    let mut entries = trust["issuers"].as_array().expect("issuers").iter();
+    let entry = entries.find(|entry| names(entry).iter().any(|name| name == verified.issuer()));
+    let entry = entry.expect("a trusted issuer");
+    if entry.get("x5c_roots").is_some() {
+        assert!(certificates::known(&header["x5c"]), "a chain of certificates that were issued");
+        assert_eq!(signer, &jwk(ISSUER), "the key that they certify");
+    } else {
+        assert!(reading.payload.get("iss").is_some());
+        let mut keys = entry["jwks"]["keys"].as_array().expect("keys").iter();
+        let fits = |key: &&Value| !header["kid"].is_string() || key.get("kid").is_none_or(|kid| *kid == header["kid"]);
+        assert!(keys.any(|key| fits(&key) && same_key(key, signer)), "a key of the issuer signed the credential");
+    }
     let typ = &header["typ"];
     assert!(entry.get("typ").map_or(typ == "dc+sd-jwt", |allowed| list(allowed).contains(&typ)));
-    let vct = claims.get("vct");
-    assert_eq!(verified.credential_type(), vct.and_then(Value::as_str));
-    match vct {
-        Some(vct) => assert!(entry["any_vct"] == true || list(&entry["vct"]).contains(&vct), "a trusted type"),
+    let is_allowed = |vct: &&Value| entry["any_vct"] == true || list(&entry["vct"]).contains(vct);
+    let known = entry.get("aka_vcts").map_or_else(Vec::new, list);
+    let others = claims.get("aka_vcts").map_or_else(Vec::new, list).into_iter().filter(|vct| known.contains(vct));
+    let types = claims.get("vct").filter(is_allowed).into_iter().chain(others);
+    let types = types.map(|vct| vct.as_str().expect("a type")).collect::<Vec<_>>();
+    assert_eq!(verified.credential_type(), types.first().copied());
+    match claims.get("vct") {
+        Some(_) => assert!(!types.is_empty(), "a trusted type"),
         None => assert_ne!(typ, "dc+sd-jwt"),
     }
+    types
+}
+
+/// What the issuer of an entry may be called.
+fn names(entry: &Value) -> Vec<String> {
+    let text = |value: &Value| value.as_str().map(ToOwned::to_owned);
+    let host = entry["leaf"]["san_dns"].as_str().map(|host| format!("https://{host}"));
+    let leaf = &entry["leaf"];
+    let iss = text(&entry["iss"]);
+    let certified = [text(&leaf["san_uri"]), text(&leaf["subject"]), host.filter(|_| iss.is_none())];
+    iss.clone().into_iter().chain(certified.into_iter().flatten()).collect()
+}
+
+/// Whether the status is that of a list that was taken in.
+fn status(claims: &Map<String, Value>, vector: &Vector, expected: &Expected, verified: &Verified) {
+    let asked = expected.requirements.status;
+    let reference = claims.get("status").and_then(|status| status.get("status_list"));
+    match verified.status() {
+        Status::NotReferenced => assert!(reference.is_none() && asked != Some(Demand::Required)),
+        Status::NotChecked => assert!(reference.is_some() && asked == Some(Demand::NotRequired)),
+        Status::Valid => {
+            let reference = reference.expect("a place in a status list");
+            let index = reference["idx"].as_u64().expect("a number");
+            let lists = vector.status_list_tokens();
+            let mut lists = lists.iter().filter_map(|token| List::read(token));
+            let is_valid = |list: List| {
+                reference["uri"] == list.uri
+                    && list.expires.is_none_or(|expires| expected.now < expires)
+                    && expected.now.saturating_sub(list.issued_at) <= expected.status_max_age.into()
+                    && list.status(index) == Some(0)
+            };
+            assert!(lists.any(is_valid), "no list says so");
+        }
+    }
+}
+
+/// The claims of a bare presentation; None if it is to be refused.
+pub(crate) fn claims(token: &str) -> Option<Map<String, Value>> {
+    disclosed(&read(token)?)
+}
+
+/// Whether so much was sent for these queries, and nothing else (OpenID4VP 1.0, sections 6.1 and 6.4.2).
+pub(crate) fn sent(dcql: &Value, ids: &[&str]) -> bool {
+    let queries = list(&dcql["credentials"]);
+    let asked = |id: &&str| {
+        let query = queries.iter().find(|query| query["id"] == **id);
+        query.is_some_and(|query| query["multiple"] == true || ids.iter().filter(|other| *other == id).count() == 1)
+    };
+    let came = |id: &Value| ids.iter().any(|sent| id == sent);
+    let required = match dcql.get("credential_sets") {
+        None => queries.iter().all(|query| came(&query["id"])),
+        Some(sets) => list(sets).iter().all(|set| {
+            set["required"] == false || list(&set["options"]).iter().any(|option| list(option).into_iter().all(came))
+        }),
+    };
+    ids.iter().all(asked) && required
+}
+
+/// Whether a credential matches a Credential Query, authorities aside (section 6.4.1).
+pub(crate) fn answers(dcql: &Value, id: &str, types: &[&str], claims: &Map<String, Value>) -> bool {
+    let queries = list(&dcql["credentials"]);
+    let Some(query) = queries.into_iter().find(|query| query["id"] == id) else { return false };
+    query["format"] == "dc+sd-jwt"
+        && list(&query["meta"]["vct_values"]).iter().any(|vct| types.iter().any(|found| *vct == found))
+        && claims_answer(query, claims)
+}
+
+/// Whether one of the combinations of claims was disclosed.
+pub(crate) fn claims_answer(query: &Value, claims: &Map<String, Value>) -> bool {
+    let Some(asked) = query.get("claims").map(list) else { return true };
+    let claims = Value::Object(claims.clone());
+    let is_met = |asked: &Value| {
+        let path = list(&asked["path"]);
+        let found = select(&claims, &path);
+        let allowed = asked.get("values").map(list);
+        let is_same = |one: &Value, other: &Value| match (one, other) {
+            (Value::Number(one), Value::Number(other)) => one.to_string() == other.to_string() && !one.is_f64(),
+            _ => one == other,
+        };
+        !found.is_empty()
+            && allowed.is_none_or(|allowed| found.iter().any(|found| allowed.iter().any(|one| is_same(one, found))))
+    };
+    match query.get("claim_sets").map(list) {
+        None => asked.iter().all(|asked| is_met(asked)),
+        Some(sets) => sets.iter().any(|set| {
+            let named = |id: &&Value| asked.iter().any(|asked| asked["id"] == **id && is_met(asked));
+            list(set).iter().all(named)
+        }),
+    }
+}
+
+/// Claims path pointers (section 7.1.1): a step that does not fit one of the values selects nothing at all.
+fn select<'a>(from: &'a Value, path: &[&Value]) -> Vec<&'a Value> {
+    let mut selected = vec![from];
+    for step in path {
+        let next = selected.iter().map(|value| match (step, value) {
+            (Value::String(name), Value::Object(members)) => Some(members.get(name).into_iter().collect()),
+            (Value::Null, Value::Array(items)) => Some(items.iter().collect()),
+            (Value::Number(place), Value::Array(items)) => {
+                let place = place.as_u64().and_then(|place| usize::try_from(place).ok());
+                Some(place.and_then(|place| items.get(place)).into_iter().collect())
+            }
+            _ => None,
+        });
+        selected = next.collect::<Option<Vec<Vec<_>>>>().unwrap_or_default().concat();
+    }
+    selected
 }
 
 fn times(claims: &Map<String, Value>, expected: &Expected, verified: &Verified) {
@@ -137,9 +267,13 @@ fn transactions(proof: &Value, expected: &Expected, verified: &Verified) {
         let sent = json(sent).expect("transaction data");
         assert_eq!(found.type_id(), sent["type"]);
         assert_eq!(Some(found.payload()), sent.get("payload").map_or(Some(&Map::new()), Value::as_object));
-        assert_eq!(found.payment().is_some(), sent["type"] == "urn:bandpass:payment:1");
+        let is_payment = ["urn:bandpass:payment:1", "urn:eudi:sca:payment:1"].iter().any(|kind| sent["type"] == *kind);
+        assert_eq!(found.payment().is_some(), is_payment);
         let Some(payment) = found.payment() else { continue };
-        assert_eq!(payment.amount, sent["payload"]["amount"]);
+        match &sent["payload"]["amount"] {
+            Value::Number(amount) => assert_eq!(payment.amount.parse().ok(), amount.as_f64()),
+            amount => assert_eq!(payment.amount, *amount),
+        }
         assert_eq!(payment.currency, sent["payload"]["currency"]);
         assert_eq!(payment.payee_id, sent["payload"]["payee"]["id"]);
         assert!(payment.amount.parse::<f64>().is_ok_and(|amount| amount >= 0.0));
@@ -225,7 +359,8 @@ fn read(token: &str) -> Option<Reading> {
     Some(Reading { issuer_header, payload, disclosures, sd_hash, proof })
 }
 
-fn jws(compact: &str) -> Option<(Value, Value)> {
+/// Header and payload.
+pub(crate) fn jws(compact: &str) -> Option<(Value, Value)> {
     let parts = compact.split('.').collect::<Vec<_>>();
     let [header, payload, _signature] = parts[..] else { return None };
     Some((json(header)?, json(payload)?)).filter(|(header, payload)| header.is_object() && payload.is_object())

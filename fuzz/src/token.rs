@@ -101,6 +101,13 @@ impl Parts {
         Some(parts)
     }
 
+    /// Makes it an answer to another challenge.
+    pub(crate) fn nonce(&mut self, nonce: &str) {
+        for part in [self.kb_jwt.as_mut(), self.approval.as_mut()].into_iter().flatten() {
+            part.payload["nonce"] = nonce.into();
+        }
+    }
+
     /// What can be changed: in focus, if that is there.
     pub(crate) fn trees(&mut self) -> Vec<&mut Value> {
         let (kb, approval) = (usize::from(self.kb_jwt.is_some()), usize::from(self.approval.is_some()));
@@ -230,7 +237,7 @@ pub(crate) fn jwk(signer: u8) -> Map<String, Value> {
 }
 
 /// Most inputs change one part only: the signatures of the others are made once.
-fn signature(signer: u8, signed: &str) -> String {
+pub(crate) fn signature(signer: u8, signed: &str) -> String {
     const KEPT: usize = 4_096;
     static KEYS: LazyLock<Vec<SigningKey>> = LazyLock::new(|| {
         let key = |number| SigningKey::from_slice(&[number; 32]).expect("a key");

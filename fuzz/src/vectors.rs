@@ -1,5 +1,6 @@
 //! The vectors, as what fuzzing starts from.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use bandpass_conformance::{Vector, Verdict, generate};
@@ -29,6 +30,11 @@ pub(crate) static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
     cases
 });
 
+/// The case of a vector.
+pub(crate) fn named(name: &str) -> &'static Case {
+    CASES.iter().find(|case| case.vector.name == name).expect("a vector")
+}
+
 /// The case with this number, counted round.
 pub(crate) fn case(number: u16) -> &'static Case {
     &CASES[usize::from(number) % CASES.len()]
@@ -37,4 +43,12 @@ pub(crate) fn case(number: u16) -> &'static Case {
 /// A number that [`case`] takes, for each case.
 pub(crate) fn numbers() -> impl Iterator<Item = u16> {
     (0..CASES.len()).map(|number| u16::try_from(number).expect("fewer than 2^16 vectors"))
+}
+
+/// Every presentation of a submission.
+pub(crate) fn presentations_in(vp_token: &str) -> Vec<String> {
+    match serde_json::from_str::<BTreeMap<String, Vec<String>>>(vp_token) {
+        Ok(by_query) => by_query.into_values().flatten().collect(),
+        Err(_) => vec![vp_token.into()],
+    }
 }

@@ -2,8 +2,9 @@
 
 use std::sync::LazyLock;
 
-use arbitrary::{Result, Unstructured};
-use bandpass_core::Expected;
+use arbitrary::Unstructured;
+use bandpass_conformance::Vector;
+use bandpass_core::{Error, Expected, Explanation, Outcome};
 use bandpass_roles::sha256_base64url;
 use serde_json::{Map, Value};
 
@@ -26,7 +27,7 @@ pub(crate) fn verify(data: &[u8]) {
     let _ = verify_changed(&mut Unstructured::new(data));
 }
 
-fn verify_changed(bytes: &mut Unstructured<'_>) -> Result<()> {
+fn verify_changed(bytes: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     static PARTS: LazyLock<Vec<Option<Parts>>> =
         LazyLock::new(|| CASES.iter().map(|case| Parts::of(&case.vector)).collect());
     let number = bytes.arbitrary::<u16>()?;
@@ -43,10 +44,22 @@ fn verify_changed(bytes: &mut Unstructured<'_>) -> Result<()> {
         signer(parts.approval.as_ref().map(|part| part.signer)),
     ];
     let Ok(challenge) = expected.challenge() else { return Ok(()) };
-    let verdict =
-        case.verifier.submit(token.as_bytes(), challenge).verify(&expected.query_id, &expected.requirements.to_core());
-    reference::judge(&token, &case.vector.trust, &expected, signers, &verdict);
+    let (submission, requirements) =
+        (case.verifier.submit(token.as_bytes(), challenge), expected.requirements.to_core());
+    let verdict = submission.verify(&expected.query_id, &requirements);
+    reference::judge(&token, &case.vector, &expected, signers, &verdict);
+    explains(&submission.explain(&expected.query_id, &requirements), &verdict);
     changed
+}
+
+/// An explanation comes to the same as verifying, and says of one check at most that it failed.
+pub(crate) fn explains<T>(explained: &Explanation, verdict: &Result<T, Error>) {
+    let error = verdict.as_ref().err();
+    assert_eq!(explained.error(), error);
+    let with = |outcome| explained.checks().iter().filter(move |(_, found)| *found == outcome).map(|(check, _)| *check);
+    assert!(with(Outcome::Failed).eq(error.map(Error::code)));
+    assert!(error.is_some() || with(Outcome::NotReached).count() == 0, "accepted, and not everything was checked");
+    assert!(with(Outcome::NotReached).all(|check| error.is_some_and(|error| check > error.code())));
 }
 
 /// Every vector as it is, and each with changes that its name chooses.
@@ -65,10 +78,13 @@ pub(crate) fn tamper(data: &[u8]) {
     let _ = verify_tampered(&mut Unstructured::new(data));
 }
 
-fn verify_tampered(bytes: &mut Unstructured<'_>) -> Result<()> {
+fn verify_tampered(bytes: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     static SIGNED: LazyLock<Vec<&Case>> = LazyLock::new(|| {
         let signed = |case: &&Case| {
-            case.is_accepted() && !case.vector.vp_token.ends_with('~') && !case.vector.vp_token.contains('{')
+            let Vector { vp_token, expected, .. } = &case.vector;
+            // Without the id it does not tell which of several queries it answers.
+            let needs_id = expected.dcql.is_some() && !expected.query_id.is_empty();
+            case.is_accepted() && !vp_token.ends_with('~') && !vp_token.contains('{') && !needs_id
         };
         CASES.iter().filter(signed).collect()
     });
@@ -90,7 +106,7 @@ fn verify_tampered(bytes: &mut Unstructured<'_>) -> Result<()> {
 }
 
 /// Replaces stretches of bytes by other bytes, or by stretches of this or another good token.
-fn change_bytes(token: &mut Vec<u8>, other: &[u8], bytes: &mut Unstructured<'_>) -> Result<()> {
+fn change_bytes(token: &mut Vec<u8>, other: &[u8], bytes: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     for _ in 0..8 {
         if bytes.is_empty() || token.is_empty() {
             break;
@@ -119,7 +135,7 @@ fn change_bytes(token: &mut Vec<u8>, other: &[u8], bytes: &mut Unstructured<'_>)
 }
 
 /// From one separator to another.
-fn stretch(token: &[u8], bytes: &mut Unstructured<'_>) -> Result<Vec<u8>> {
+fn stretch(token: &[u8], bytes: &mut Unstructured<'_>) -> arbitrary::Result<Vec<u8>> {
     let mut ends = token.iter().enumerate().filter(|(_, byte)| b".~".contains(byte)).map(|(place, _)| place);
     let mut ends = [0].into_iter().chain(ends.by_ref()).chain([token.len()]).collect::<Vec<_>>();
     ends.dedup();

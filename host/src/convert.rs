@@ -21,6 +21,7 @@ pub(crate) fn to_sdk(requirements: policy::Requirements) -> sdk::Requirements {
         confirmed: demand(requirements.confirmed),
         distance_mm: requirements.distance_mm,
         claims: requirements.claims.into_iter().map(to_sdk_path).collect(),
+        age_at_least: requirements.age_at_least,
         same_holder_as: requirements.same_holder_as,
     }
 }

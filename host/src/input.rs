@@ -54,10 +54,13 @@ pub(crate) fn status_lists(
     Ok(Ok(()))
 }
 
+pub(crate) fn text(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| path.display().to_string())
+}
+
 /// Transaction data as sent: the base64url string in a file.
 pub(crate) fn transaction_data(path: &Path) -> Result<String> {
-    let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
-    Ok(text.trim().to_owned())
+    Ok(text(path)?.trim().to_owned())
 }
 
 /// The given time, or the system's.

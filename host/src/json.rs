@@ -114,8 +114,11 @@ fn requirements(requirements: &Requirements) -> Value {
     if !requirements.methods.is_empty() {
         asked.insert("methods".into(), requirements.methods.clone().into());
     }
-    for (name, number) in [("unlocked_within", requirements.unlocked_within), ("distance_mm", requirements.distance_mm)]
-    {
+    for (name, number) in [
+        ("unlocked_within", requirements.unlocked_within),
+        ("distance_mm", requirements.distance_mm),
+        ("age_at_least", requirements.age_at_least.map(Into::into)),
+    ] {
         if let Some(number) = number {
             asked.insert(name.into(), number.into());
         }

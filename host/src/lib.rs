@@ -36,7 +36,7 @@ mod used;
 mod verifier;
 
 pub use bindings::policy::exports::bandpass::sdk::policy::{Description, Obligation, Query, Request};
-pub use bindings::sdk::exports::bandpass::sdk::setup::{Challenge, StatusListInfo};
+pub use bindings::sdk::exports::bandpass::sdk::setup::{Challenge, Check, Outcome as CheckOutcome, StatusListInfo};
 pub use bindings::sdk::exports::bandpass::sdk::verification::{
     Approval, CounterState, Demand, Distance, Evidence, Failure, Money, PathSegment, Payee, Payment, Requirements,
     StatusState, Transaction,

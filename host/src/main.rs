@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use anstream::{eprintln, println};
 use clap::{Parser, Subcommand};
 
-use command::{conformance, decide, demo, inspect, verify};
+use command::{conformance, decide, demo, explain, inspect, verify};
 
 /// Verifies tokens that are bound to a wearable, and runs merchants' policies on them.
 ///
@@ -30,6 +30,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Verify(verify::Verify),
+    Explain(explain::Explain),
     Decide(decide::Decide),
     Inspect(inspect::Inspect),
     Demo(demo::Demo),
@@ -40,7 +41,8 @@ impl Command {
     /// Whether JSON was asked for.
     fn json(&self) -> bool {
         match self {
-            Self::Verify(verify) => verify.json,
+            Self::Verify(verify) => verify.judged.json,
+            Self::Explain(explain) => explain.judged.json,
             Self::Decide(decide) => decide.json,
             Self::Inspect(inspect) => inspect.json,
             Self::Demo(demo) => demo.json,
@@ -86,6 +88,7 @@ fn main() -> ExitCode {
     let json = arguments.command.as_ref().is_some_and(Command::json);
     let done = match arguments.command {
         Some(Command::Verify(verify)) => verify.run(),
+        Some(Command::Explain(explain)) => explain.run(),
         Some(Command::Decide(decide)) => decide.run(),
         Some(Command::Inspect(inspect)) => inspect.run(),
         Some(Command::Demo(demo)) => demo.run(),

@@ -280,6 +280,36 @@ impl State {
         self.ask_verifier(|verifier| read(verifier, handle))
     }
 
+    /// Has the verifier check a submission of this evaluation, and hands its proofs on.
+    fn check(
+        &mut self,
+        submission: &Resource<SubmissionHandle>,
+        check: impl FnOnce(&mut Instance, ResourceAny) -> wasmtime::Result<Result<Vec<ResourceAny>, sdk::Failure>>,
+    ) -> wasmtime::Result<Result<Vec<Resource<VerifiedHandle>>, verification::Failure>> {
+        let &SubmissionHandle { evaluation, handle } = self.table.get(submission)?;
+        if evaluation != self.evaluation {
+            return Err(foreign_handle().into());
+        }
+        let verified = self.ask_verifier(|verifier| {
+            if verifier.held() > MAX_HANDLES {
+                return Ok(None);
+            }
+            check(verifier, handle).map(Some)
+        })?;
+        match verified {
+            None => Err(Error::host(Code::PluginResult, "the plugin verified too often").into()),
+            Some(Err(failure)) => Ok(Err(to_policy(failure))),
+            Some(Ok(handles)) => {
+                self.verified = true;
+                let mut held = Vec::new();
+                for handle in handles {
+                    held.push(self.table.push(VerifiedHandle { evaluation, handle })?);
+                }
+                Ok(Ok(held))
+            }
+        }
+    }
+
     /// The rule of the host: no allow without a proof that the verifier made for this very submission.
     fn allow(&mut self, submission: ResourceAny, allowance: policy::Allowance) -> Result<Decision, Error> {
         let policy::Allowance { verified, reason, obligations } = allowance;
@@ -317,24 +347,27 @@ impl verification::HostSubmission for State {
         query_id: String,
         requirements: verification::Requirements,
     ) -> wasmtime::Result<Result<Resource<VerifiedHandle>, verification::Failure>> {
-        let &SubmissionHandle { evaluation, handle } = self.table.get(&submission)?;
-        if evaluation != self.evaluation {
-            return Err(foreign_handle().into());
-        }
-        let verified = self.ask_verifier(|verifier| {
-            if verifier.held() > MAX_HANDLES {
-                return Ok(None);
-            }
-            verifier.verify(handle, &query_id, &to_sdk(requirements)).map(Some)
+        let verified = self.check(&submission, |verifier, submission| {
+            let verified = verifier.verify(submission, &query_id, &to_sdk(requirements))?;
+            Ok(verified.map(|verified| vec![verified]))
         })?;
-        match verified {
-            None => Err(Error::host(Code::PluginResult, "the plugin verified too often").into()),
-            Some(Err(failure)) => Ok(Err(to_policy(failure))),
-            Some(Ok(handle)) => {
-                self.verified = true;
-                Ok(Ok(self.table.push(VerifiedHandle { evaluation, handle })?))
-            }
-        }
+        // One handle came, so one is there.
+        Ok(match verified.map(|mut verified| verified.pop()) {
+            Ok(Some(verified)) => Ok(verified),
+            Ok(None) => return Err(foreign_handle().into()),
+            Err(failure) => Err(failure),
+        })
+    }
+
+    fn verify_all(
+        &mut self,
+        submission: Resource<SubmissionHandle>,
+        query_id: String,
+        requirements: verification::Requirements,
+    ) -> wasmtime::Result<Result<Vec<Resource<VerifiedHandle>>, verification::Failure>> {
+        self.check(&submission, |verifier, submission| {
+            verifier.verify_all(submission, &query_id, &to_sdk(requirements))
+        })
     }
 
     fn drop(&mut self, submission: Resource<SubmissionHandle>) -> wasmtime::Result<()> {
@@ -366,6 +399,14 @@ impl verification::HostVerified for State {
         path: verification::ClaimPath,
     ) -> wasmtime::Result<Option<String>> {
         self.read(&this, |verifier, handle| verifier.claim(handle, &to_sdk_path(path)))
+    }
+
+    fn satisfies(
+        &mut self,
+        this: Resource<VerifiedHandle>,
+        dcql: String,
+    ) -> wasmtime::Result<Result<(), verification::Failure>> {
+        Ok(self.read(&this, |verifier, handle| verifier.satisfies(handle, &dcql))?.map_err(to_policy))
     }
 
     fn transactions(&mut self, this: Resource<VerifiedHandle>) -> wasmtime::Result<Vec<verification::Transaction>> {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use wasmtime::Store;
 use wasmtime::component::{Linker, ResourceAny};
 
-use crate::bindings::sdk::exports::bandpass::sdk::setup::{Challenge, StatusListInfo};
+use crate::bindings::sdk::exports::bandpass::sdk::setup::{Challenge, Check, StatusListInfo};
 use crate::bindings::sdk::exports::bandpass::sdk::verification::{
     ClaimPath, Evidence, Failure, Requirements, StatusState, Transaction,
 };
@@ -108,6 +108,30 @@ impl Verifier {
         }
     }
 
+    /// What came of every check of [`Verifier::verify`], in the order of the checks: for people and tools, never for
+    /// authorising.
+    ///
+    /// # Errors
+    /// `verifier.trap`.
+    pub fn explain(
+        &mut self,
+        vp_token: &[u8],
+        challenge: &Challenge,
+        query_id: &str,
+        requirements: &Requirements,
+    ) -> Result<Vec<Check>, Error> {
+        let instance = self.instance()?;
+        let explained = instance.submit(vp_token, challenge).and_then(|submission| {
+            let explained = instance.explain(submission, query_id, requirements)?;
+            instance.release()?;
+            Ok(explained)
+        });
+        explained.map_err(|error| {
+            self.instance = None;
+            trapped(&error)
+        })
+    }
+
     /// The instance, a fresh one if the last one trapped.
     pub(crate) fn instance(&mut self) -> Result<&mut Instance, Error> {
         if self.instance.is_none() {
@@ -133,6 +157,7 @@ impl Challenge {
             max_age: bandpass_core::Challenge::DEFAULT_MAX_AGE,
             clock_tolerance: bandpass_core::Challenge::DEFAULT_CLOCK_TOLERANCE,
             status_max_age: bandpass_core::Challenge::DEFAULT_STATUS_MAX_AGE,
+            dcql: None,
             transaction_data: Vec::new(),
         }
     }
@@ -193,6 +218,34 @@ impl Instance {
         let verified = resource.call_verify(&mut self.store, submission, query_id, requirements)?;
         self.held.extend(verified.as_ref().ok());
         Ok(verified)
+    }
+
+    pub(crate) fn verify_all(
+        &mut self,
+        submission: ResourceAny,
+        query_id: &str,
+        requirements: &Requirements,
+    ) -> wasmtime::Result<Result<Vec<ResourceAny>, Failure>> {
+        self.rearm();
+        let resource = self.sdk.bandpass_sdk_verification().submission();
+        let verified = resource.call_verify_all(&mut self.store, submission, query_id, requirements)?;
+        self.held.extend(verified.iter().flatten());
+        Ok(verified)
+    }
+
+    fn explain(
+        &mut self,
+        submission: ResourceAny,
+        query_id: &str,
+        requirements: &Requirements,
+    ) -> wasmtime::Result<Vec<Check>> {
+        self.rearm();
+        self.sdk.bandpass_sdk_setup().call_explain(&mut self.store, submission, query_id, requirements)
+    }
+
+    pub(crate) fn satisfies(&mut self, verified: ResourceAny, dcql: &str) -> wasmtime::Result<Result<(), Failure>> {
+        self.rearm();
+        self.sdk.bandpass_sdk_verification().verified().call_satisfies(&mut self.store, verified, dcql)
     }
 
     pub(crate) fn belongs(&mut self, submission: ResourceAny, verified: ResourceAny) -> wasmtime::Result<bool> {

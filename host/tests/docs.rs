@@ -1,18 +1,22 @@
 //! Pages of `docs/` that are made from the code.
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::fs;
 use std::path::Path;
+
+use bandpass_core::Code;
 
 fn errors_page() -> String {
     let mut page = String::from(
         "# Error codes\n\n\
         Made from the code: `UPDATE_DOCS=1 cargo test --release --test docs` writes it anew.\n\n\
         A code never changes its meaning. The verifier's stand in the order of its checks; the first that fails is the\n\
-        result. Every one has vectors in `conformance/vectors/` that are named after it.\n\n\
+        result. Every one has vectors in `conformance/vectors/` that are named after it; [checks.md](checks.md) has them.\n\n\
         ## The verifier's\n\n| code | meaning |\n|---|---|\n",
     );
-    for code in bandpass_core::Code::ALL {
+    for code in Code::ALL {
         writeln!(page, "| `{code}` | {} |", code.meaning()).expect("written");
     }
     page.push_str("\n## The host's\n\n| code | meaning |\n|---|---|\n");
@@ -22,13 +26,100 @@ fn errors_page() -> String {
     page
 }
 
+/// The vectors that are named after a code, and the sections that decide them.
+#[derive(Default)]
+struct Proof {
+    first: String,
+    count: usize,
+    sections: BTreeSet<String>,
+}
+
+/// A row a check: what `bandpass explain` prints, and what shows that it is so.
+fn checks_page() -> String {
+    let mut proofs = BTreeMap::<String, Proof>::new();
+    for vector in bandpass_conformance::generate().expect("vectors").into_values().flat_map(|file| file.vectors) {
+        let code = vector.name.split('/').next().expect("a code").to_owned();
+        let proof = proofs.entry(code).or_default();
+        if proof.count == 0 {
+            proof.first.clone_from(&vector.name);
+        }
+        proof.count += 1;
+        proof.sections.insert(vector.section);
+    }
+    let functions = functions();
+    let mut page = String::from(
+        "# Checks\n\n\
+        Made from the code and the vectors: `UPDATE_DOCS=1 cargo test --release --test docs` writes it anew.\n\n\
+        Every check of the verifier in the order in which it comes, known by the code of its failure. The first that fails is\n\
+        the result. `bandpass explain` says of each what came of it. The first section is the one that decides; others add to\n\
+        it, or are where a vector's fault lies. Functions are those of `sdk/core/src` that refuse with the code. Vectors are\n\
+        in `conformance/vectors/`; the first is named.\n\n\
+        | | check | what is refused | standard and section | function | vectors |\n|---|---|---|---|---|---|\n",
+    );
+    for (step, code) in Code::ALL.iter().enumerate() {
+        let proof = proofs.get(code.as_str()).expect("every code has a vector");
+        assert!(proof.sections.contains(code.section()), "no vector of {code} is about {}", code.section());
+        let others = proof.sections.iter().filter(|section| *section != code.section());
+        let sections = std::iter::once(code.section()).chain(others.map(String::as_str)).collect::<Vec<_>>().join("; ");
+        let functions = functions.get(&format!("{code:?}")).expect("every code is used");
+        let functions = functions.iter().map(|function| format!("`{function}`")).collect::<Vec<_>>().join(", ");
+        let (step, meaning, Proof { first, count, .. }) = (step + 1, code.meaning(), proof);
+        writeln!(page, "| {step} | `{code}` | {meaning} | {sections} | {functions} | {count}: `{first}` |")
+            .expect("written");
+    }
+    page
+}
+
+/// In which functions of the core an error is made with a code, by the code's name in Rust.
+fn functions() -> BTreeMap<String, BTreeSet<String>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sdk/core/src");
+    let mut functions = BTreeMap::<String, BTreeSet<String>>::new();
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let module = path.file_stem().expect("a name").to_string_lossy().into_owned();
+        let source = fs::read_to_string(&path).expect("a file");
+        let source = source.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+        let mut function = String::new();
+        let mut marks = false;
+        for line in source.lines() {
+            let declared = line.trim_start().split_once("fn ").filter(|(before, _)| {
+                before.split_whitespace().all(|word| ["pub", "pub(crate)", "const"].contains(&word))
+            });
+            if let Some((_, name)) = declared {
+                function = name.split(['(', '<']).next().unwrap_or_default().to_owned();
+            }
+            // What is listed as passed is no refusal, and what is compared is none either.
+            marks |=
+                line.contains("trace.passed(") || line.contains("&'static [Code]") || line.contains("&[Code] = &[");
+            if !marks && !line.contains("matches!(") && !line.trim_start().starts_with("//") {
+                for used in line.split("Code::").skip(1) {
+                    let name = used.split(|character: char| !character.is_alphanumeric()).next().unwrap_or_default();
+                    functions.entry(name.to_owned()).or_default().insert(format!("{module}::{function}"));
+                }
+            }
+            if line.contains("]);") || line.trim() == "];" || line.trim() == "}" {
+                marks = false;
+            }
+        }
+    }
+    functions
+}
+
+fn is_up_to_date(name: &str, page: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(name);
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&path, page).expect("written");
+    }
+    let found = fs::read_to_string(&path).unwrap_or_default();
+    assert!(found == page, "docs/{name}: run `UPDATE_DOCS=1 cargo test --release --test docs`");
+}
+
 #[test]
 fn the_page_of_error_codes_is_up_to_date() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/errors.md");
-    let page = errors_page();
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        std::fs::write(&path, &page).expect("written");
-    }
-    let found = std::fs::read_to_string(&path).expect("docs/errors.md");
-    assert!(found == page, "docs/errors.md: run `UPDATE_DOCS=1 cargo test --release --test docs`");
+    is_up_to_date("errors.md", &errors_page());
+}
+
+#[test]
+fn the_page_of_checks_is_up_to_date() {
+    is_up_to_date("checks.md", &checks_page());
 }

@@ -51,6 +51,8 @@ struct ChallengeFile {
     nonce: String,
     #[serde(default)]
     transaction_data: Vec<String>,
+    #[serde(default)]
+    dcql: Option<Value>,
     #[serde(default = "default_max_age")]
     max_age: u32,
     #[serde(default = "default_clock_tolerance")]
@@ -93,11 +95,13 @@ impl Decide {
             max_age: file.max_age,
             clock_tolerance: file.clock_tolerance,
             status_max_age: file.status_max_age,
+            dcql: file.dcql.map(|dcql| dcql.to_string()),
             transaction_data: file.transaction_data,
         };
         // A challenge that nobody could answer is the caller's mistake, no verdict on the token.
         bandpass_core::Challenge::new(challenge.audience.clone(), challenge.nonce.clone(), now)?
             .transaction_data(&challenge.transaction_data)?;
+        challenge.dcql.as_deref().map(|dcql| bandpass_core::Dcql::from_json(dcql.as_bytes())).transpose()?;
         let context = Value::Object(file.request.context).to_string();
         let request = Request { now, merchant: file.request.merchant, context };
         let settings = String::from_utf8(input::file(&self.settings)?).context("the settings are not text")?;

@@ -27,7 +27,7 @@ pub(crate) struct Demo {
     #[arg(long)]
     pub(crate) json: bool,
     /// Leave the first purchase in this folder, for `bandpass verify` and `decide` to try: trust.json, challenge.json,
-    /// settings.json, status-list, transaction_data and token.
+    /// settings.json, dcql.json, status-list, transaction_data and token.
     #[arg(long, value_name = "FOLDER")]
     save: Option<PathBuf>,
 }
@@ -222,15 +222,17 @@ impl Story {
     }
 
     fn save(&self, folder: &Path, challenge: &Challenge, token: &str) -> Result<()> {
-        let Challenge { audience, nonce, transaction_data, max_age, .. } = challenge;
+        let Challenge { audience, nonce, transaction_data, max_age, dcql, .. } = challenge;
+        let dcql = serde_json::from_str::<Value>(dcql.as_deref().unwrap_or("null"))?;
         let challenge = json!({"audience": audience, "nonce": nonce, "transaction_data": transaction_data,
-            "max_age": max_age, "request": {"merchant": "merchant-7", "context": {}}});
+            "dcql": dcql, "max_age": max_age, "request": {"merchant": "merchant-7", "context": {}}});
         fs::create_dir_all(folder)?;
         let transaction_data = transaction_data.concat();
         for (name, content) in [
             ("trust.json", self.trust.to_string()),
             ("challenge.json", challenge.to_string()),
             ("settings.json", SETTINGS.to_owned()),
+            ("dcql.json", dcql.to_string()),
             ("status-list", self.status_list.clone()),
             ("transaction_data", transaction_data),
             ("token", token.to_owned()),
@@ -260,6 +262,7 @@ impl Story {
             "amount": amount,
         });
         Ok(Challenge {
+            dcql: Some(query.dcql),
             transaction_data: vec![transaction_data(type_id, &[query_id], &payload)],
             ..Challenge::new(audience.into(), random_id(&mut os_rng()), self.now)
         })

@@ -3,5 +3,6 @@
 pub(crate) mod conformance;
 pub(crate) mod decide;
 pub(crate) mod demo;
+pub(crate) mod explain;
 pub(crate) mod inspect;
 pub(crate) mod verify;

@@ -14,6 +14,13 @@ use crate::{Verdict, input};
 /// Verify a band token, and say what it proves or why it is refused.
 #[derive(Args)]
 pub(crate) struct Verify {
+    #[command(flatten)]
+    pub(crate) judged: Judged,
+}
+
+/// A token, and what it is judged by.
+#[derive(Args)]
+pub(crate) struct Judged {
     /// Trust list (JSON): the issuers, their keys and the credential types that they are trusted for.
     #[arg(long, value_name = "FILE")]
     trust: PathBuf,
@@ -41,6 +48,9 @@ pub(crate) struct Verify {
     /// Transaction data that the holder must have agreed to: a file with the base64url string as sent. May be repeated.
     #[arg(long, value_name = "FILE")]
     transaction_data: Vec<PathBuf>,
+    /// DCQL query that was sent (JSON): every answer must be one that it asks for.
+    #[arg(long, value_name = "FILE")]
+    dcql: Option<PathBuf>,
     /// Of a `vp_token` with several presentations: the query whose answer is to be verified.
     #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
     query_id: String,
@@ -84,10 +94,65 @@ enum Waiver {
     NotRequired,
 }
 
+/// What the verifier needs for a verdict.
+pub(crate) struct Case {
+    pub(crate) verifier: Verifier,
+    pub(crate) token: Vec<u8>,
+    pub(crate) challenge: Challenge,
+    pub(crate) requirements: Requirements,
+    /// A status list that was refused decides already.
+    pub(crate) refused: Option<Error>,
+}
+
 impl Verify {
     pub(crate) fn run(self) -> Result<Verdict> {
+        let Case { mut verifier, token, challenge, requirements, refused } = self.judged.case()?;
+        let verified = match refused {
+            Some(refused) => Err(refused),
+            None => verifier.verify(&token, &challenge, &self.judged.query_id, &requirements),
+        };
+        match verified {
+            Ok(accepted) => {
+                self.print_accepted(&accepted);
+                Ok(Verdict::Accepted)
+            }
+            // The caller's mistakes and the machine's are no verdict on the token.
+            Err(error) if is_failure(error.code()) => Err(error.into()),
+            Err(error) => {
+                match self.judged.json {
+                    true => println!("{}", json!({"accepted": false, "error": error.to_json()})),
+                    false => println!("rejected: {}", line(&error.to_string())),
+                }
+                Ok(Verdict::Rejected)
+            }
+        }
+    }
+
+    fn print_accepted(&self, accepted: &Accepted) {
+        let mut result = accepted.to_json();
+        if self.judged.json {
+            if let Some(members) = result.as_object_mut() {
+                members.insert("accepted".into(), true.into());
+            }
+            println!("{result}");
+            return;
+        }
+        eprintln!("replay: not checked");
+        println!("accepted");
+        for (name, value) in result.as_object().into_iter().flatten() {
+            if !value.is_null() && *value != json!([]) {
+                println!("{name}: {}", plain(&value.as_str().map_or_else(|| format!("{value:#}"), str::to_owned)));
+            }
+        }
+    }
+}
+
+impl Judged {
+    /// Reads everything that is named.
+    pub(crate) fn case(&self) -> Result<Case> {
         let token = input::token(&self.token)?;
         let transaction_data = self.transaction_data.iter().map(|path| input::transaction_data(path));
+        let dcql = self.dcql.as_deref().map(|path| input::text(path)).transpose()?;
         let challenge = Challenge {
             audience: self.audience.clone(),
             nonce: self.nonce.clone(),
@@ -95,27 +160,17 @@ impl Verify {
             max_age: self.max_age,
             clock_tolerance: self.clock_tolerance,
             status_max_age: self.status_max_age,
+            dcql,
             transaction_data: transaction_data.collect::<Result<_>>()?,
         };
         let requirements = self.requirements()?;
         let mut verifier = Verifier::open(&Runtime::new()?, input::file(&self.trust)?)?;
-        let verified = input::status_lists(&mut verifier, &self.status_list, challenge.now)?
-            .and_then(|()| verifier.verify(&token, &challenge, &self.query_id, &requirements));
-        match verified {
-            Ok(accepted) => {
-                self.print_accepted(&accepted);
-                Ok(Verdict::Accepted)
-            }
-            // The caller's mistakes and the machine's are no verdict on the token.
-            Err(error) if is_failure(&error) => Err(error.into()),
-            Err(error) => {
-                match self.json {
-                    true => println!("{}", json!({"accepted": false, "error": error.to_json()})),
-                    false => println!("rejected: {}", line(&error.to_string())),
-                }
-                Ok(Verdict::Rejected)
-            }
-        }
+        let refused = input::status_lists(&mut verifier, &self.status_list, challenge.now)?.err();
+        Ok(Case { verifier, token, challenge, requirements, refused })
+    }
+
+    pub(crate) fn query_id(&self) -> &str {
+        &self.query_id
     }
 
     fn requirements(&self) -> Result<Requirements> {
@@ -141,27 +196,9 @@ impl Verify {
             ..Requirements::default()
         })
     }
-
-    fn print_accepted(&self, accepted: &Accepted) {
-        let mut result = accepted.to_json();
-        if self.json {
-            if let Some(members) = result.as_object_mut() {
-                members.insert("accepted".into(), true.into());
-            }
-            println!("{result}");
-            return;
-        }
-        eprintln!("replay: not checked");
-        println!("accepted");
-        for (name, value) in result.as_object().into_iter().flatten() {
-            if !value.is_null() && *value != json!([]) {
-                println!("{name}: {}", plain(&value.as_str().map_or_else(|| format!("{value:#}"), str::to_owned)));
-            }
-        }
-    }
 }
 
-fn is_failure(error: &Error) -> bool {
-    let code = error.code();
+/// Whether a code is no verdict on the token, but on the caller's own or the machine.
+pub(crate) fn is_failure(code: &str) -> bool {
     ["trust.", "challenge.", "host."].iter().any(|stage| code.starts_with(stage))
 }

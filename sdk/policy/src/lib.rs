@@ -96,6 +96,7 @@ pub fn by_profile() -> Requirements {
         confirmed: Demand::ByProfile,
         distance_mm: None,
         claims: Vec::new(),
+        age_at_least: None,
         same_holder_as: None,
     }
 }
