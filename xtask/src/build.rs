@@ -69,6 +69,7 @@ fn component(project: &Project, guest: &Guest) -> Result<()> {
     }
     let optimised = optimise(project, &module_path)?;
     let component = ComponentEncoder::default().validate(true).module(&optimised)?.encode()?;
+    let component = without_names(&component).context("sections")?;
     if let Some(folder) = component_path.parent() {
         fs::create_dir_all(folder)?;
     }
@@ -78,10 +79,28 @@ fn component(project: &Project, guest: &Guest) -> Result<()> {
     Ok(())
 }
 
+/// Without the names that nothing but a debugger looks at (custom section `component-name`): three kilobytes.
+fn without_names(component: &[u8]) -> Option<Vec<u8>> {
+    let (preamble, mut rest) = component.split_at_checked(8)?;
+    let mut kept = preamble.to_vec();
+    while !rest.is_empty() {
+        // Its id, its length in LEB128, and its content, which in a custom section starts with its name.
+        let digits = 1 + rest.iter().skip(1).position(|byte| *byte < 0x80)?;
+        let length = rest.get(1..=digits)?.iter().rev().fold(0, |sum, byte| sum << 7 | usize::from(byte & 0x7f));
+        let (section, behind) = rest.split_at_checked(1 + digits + length)?;
+        if !(section.first() == Some(&0) && section.get(1 + digits..)?.starts_with(b"\x0ecomponent-name")) {
+            kept.extend_from_slice(section);
+        }
+        rest = behind;
+    }
+    Some(kept)
+}
+
 fn optimise(project: &Project, module: &Path) -> Result<Vec<u8>> {
     let optimised = module.with_extension("optimised.wasm");
     let mut wasm_opt = Command::new("node");
-    wasm_opt.arg(project.root.join("xtask/node_modules/binaryen/bin/wasm-opt")).arg("-Os");
+    wasm_opt.arg(project.root.join("xtask/node_modules/binaryen/bin/wasm-opt"));
+    wasm_opt.args(["--generate-global-effects", "-Oz", "--converge"]);
     // What rustc's wasm32-unknown-unknown uses; browsers, workerd and wasmtime all have it by default.
     for feature in
         ["bulk-memory", "multivalue", "mutable-globals", "nontrapping-float-to-int", "reference-types", "sign-ext"]

@@ -125,7 +125,7 @@ pub(crate) fn map(encoded: &[u8]) -> Option<Vec<(Label<'_>, &[u8])>> {
     for _ in 0..count {
         let label = match decoder.datatype().ok()? {
             Type::String => Label::Text(decoder.str().ok()?),
-            _ => Label::Number(decoder.i64().ok()?),
+            _ => Label::Number(decoder.int().ok()?.try_into().ok()?),
         };
         let encoded = item(&mut decoder, 0)?;
         if value(&entries, label).is_some() {
@@ -149,10 +149,10 @@ fn item<'a>(decoder: &mut Decoder<'a>, depth: usize) -> Option<&'a [u8]> {
         }
         Type::Bytes => drop(decoder.bytes().ok()?),
         Type::String => drop(decoder.str().ok()?),
-        Type::Bool => drop(decoder.bool().ok()?),
-        Type::Null => decoder.null().ok()?,
-        Type::F32 => drop(decoder.f32().ok()?),
-        Type::F64 => drop(decoder.f64().ok()?),
+        // RFC 8949, section 3.3: what stands behind the first octet has a fixed length. Whether it is there is seen below.
+        Type::Bool | Type::Null => decoder.set_position(start + 1),
+        Type::F32 => decoder.set_position(start + 5),
+        Type::F64 => decoder.set_position(start + 9),
         _ => drop(decoder.int().ok()?),
     }
     if depth > MAX_DEPTH {
@@ -169,7 +169,7 @@ pub(crate) fn value<'a>(map: &[(Label<'_>, &'a [u8])], label: Label<'_>) -> Opti
 }
 
 pub(crate) fn number(encoded: &[u8]) -> Option<i64> {
-    Decoder::new(encoded).i64().ok()
+    Decoder::new(encoded).int().ok()?.try_into().ok()
 }
 
 pub(crate) fn text(encoded: &[u8]) -> Option<&str> {

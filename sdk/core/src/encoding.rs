@@ -23,7 +23,12 @@ pub(crate) fn base64(text: &str) -> Option<Vec<u8>> {
         return None;
     }
     let unpadded = text.strip_suffix("==").or_else(|| text.strip_suffix('=')).unwrap_or(text);
-    base64url(&unpadded.replace('+', "-").replace('/', "_"))
+    let other = |character| match character {
+        '+' => '-',
+        '/' => '_',
+        same => same,
+    };
+    base64url(&unpadded.chars().map(other).collect::<String>())
 }
 
 pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {

@@ -38,11 +38,11 @@ impl<'a> Presentation<'a> {
         if token.starts_with('{') {
             return Err(Error::new(Code::TokenUnsupported, "the JWS JSON serialization is not accepted"));
         }
-        let last_tilde = token
-            .rfind('~')
+        let (parts, kb_jwt) = token
+            .rsplit_once('~')
             .ok_or_else(|| Error::new(Code::TokenMalformed, "an SD-JWT has a `~` after its issuer-signed JWT"))?;
-        let (hashed, kb_jwt) = token.split_at(last_tilde + 1);
-        let mut parts = hashed.strip_suffix('~').unwrap_or(hashed).split('~');
+        let hashed = token.get(..=parts.len()).unwrap_or_default();
+        let mut parts = parts.split('~');
         let issuer_jwt = parse_jws(parts.next().unwrap_or_default(), "issuer-signed JWT")?;
         let disclosures = parts.collect::<Vec<_>>();
         if disclosures.len() > MAX_DISCLOSURES {

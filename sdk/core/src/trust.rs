@@ -4,7 +4,7 @@ use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use der::asn1::ObjectIdentifier;
+use const_oid::ObjectIdentifier;
 use serde_json::{Map, Value};
 
 use crate::credential::{integer, strings};

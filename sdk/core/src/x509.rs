@@ -7,8 +7,6 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use der::asn1::AnyRef;
-use der::{Decode as _, Reader as _, SliceReader, Tag, TagNumber, Tagged as _};
 use rustls_pki_types::{
     AlgorithmIdentifier, CertificateDer, InvalidSignature, SignatureVerificationAlgorithm, TrustAnchor, UnixTime,
     alg_id,
@@ -22,26 +20,33 @@ const KEY_USAGE: &[u8] = &[0x55, 0x1d, 15];
 const EXTENDED_KEY_USAGE: &[u8] = &[0x55, 0x1d, 37];
 /// id-ce-authorityKeyIdentifier, 2.5.29.35, and its `keyIdentifier` (RFC 5280, section 4.2.1.1).
 const AUTHORITY_KEY_ID: &[u8] = &[0x55, 0x1d, 35];
-const KEY_ID: Tag = Tag::ContextSpecific { constructed: false, number: TagNumber(0) };
+const KEY_ID: u8 = 0x80;
 /// anyExtendedKeyUsage, 2.5.29.37.0 (RFC 5280, section 4.2.1.12).
 const ANY_PURPOSE: &[u8] = &[0x55, 0x1d, 37, 0];
 /// Bits of `KeyUsage` as they stand in its first octet (RFC 5280, section 4.2.1.3).
 const DIGITAL_SIGNATURE: u8 = 0x80;
 const KEY_CERT_SIGN: u8 = 0x04;
+/// Tags (X.680, section 8.6; RFC 5280, section 4.1).
+const INTEGER: u8 = 0x02;
+const SEQUENCE: u8 = 0x30;
+const UTF8_STRING: u8 = 0x0c;
+const PRINTABLE_STRING: u8 = 0x13;
+const IA5_STRING: u8 = 0x16;
+const EXTENSIONS: u8 = 0xa3;
 
 /// A certificate that was read. Who vouches for it is for [`verify_path`] to find out.
 pub(crate) struct Certificate<'a> {
-    subject: AnyRef<'a>,
-    spki: AnyRef<'a>,
+    subject: Item<'a>,
+    spki: Item<'a>,
     key_usage: Option<u8>,
-    purposes: Option<Vec<AnyRef<'a>>>,
-    authority_key_id: Option<AnyRef<'a>>,
+    purposes: Option<Vec<Item<'a>>>,
+    authority_key_id: Option<Item<'a>>,
 }
 
 impl<'a> Certificate<'a> {
     /// None if it is not DER of a certificate, as far as it is read here.
     fn parse(der: &'a [u8]) -> Option<Self> {
-        let certificate = parts(AnyRef::from_der(der).ok()?)?;
+        let certificate = parts(only(der)?)?;
         let tbs = parts(*certificate.first()?)?;
         // Only version 3 gets through webpki, so that the version is there.
         let [_version, _serial, _algorithm, _issuer, _validity, subject, spki, rest @ ..] = tbs.as_slice() else {
@@ -49,17 +54,16 @@ impl<'a> Certificate<'a> {
         };
         let mut certificate =
             Self { subject: *subject, spki: *spki, key_usage: None, purposes: None, authority_key_id: None };
-        let tag = Tag::ContextSpecific { constructed: true, number: TagNumber(3) };
-        let Some(extensions) = rest.iter().find(|item| item.tag() == tag) else { return Some(certificate) };
+        let Some(extensions) = rest.iter().find(|item| item.tag == EXTENSIONS) else { return Some(certificate) };
         for extension in parts(*parts(*extensions)?.first()?)? {
             let extension = parts(extension)?;
-            let value = AnyRef::from_der(extension.last()?.value()).ok();
-            match extension.first()?.value() {
+            let value = only(extension.last()?.value);
+            match extension.first()?.value {
                 // A BIT STRING: how many bits of the last octet are unused, then the octets.
-                KEY_USAGE => certificate.key_usage = Some(value?.value().get(1).copied().unwrap_or_default()),
+                KEY_USAGE => certificate.key_usage = Some(value?.value.get(1).copied().unwrap_or_default()),
                 EXTENDED_KEY_USAGE => certificate.purposes = Some(parts(value?)?),
                 AUTHORITY_KEY_ID => {
-                    certificate.authority_key_id = parts(value?)?.into_iter().find(|part| part.tag() == KEY_ID);
+                    certificate.authority_key_id = parts(value?)?.into_iter().find(|part| part.tag == KEY_ID);
                 }
                 _ => {}
             }
@@ -70,13 +74,13 @@ impl<'a> Certificate<'a> {
     /// The key, if it is on P-256.
     pub(crate) fn key(&self) -> Option<PublicKey> {
         let spki = parts(self.spki)?;
-        let is_p256 = spki.first()?.value() == alg_id::ECDSA_P256.as_ref();
-        PublicKey::from_point(spki.last()?.value().strip_prefix(&[0]).filter(|_| is_p256)?)
+        let is_p256 = spki.first()?.value == alg_id::ECDSA_P256.as_ref();
+        PublicKey::from_point(spki.last()?.value.strip_prefix(&[0]).filter(|_| is_p256)?)
     }
 
     /// Which key signed it, as its authority calls that key.
     pub(crate) fn authority_key_id(&self) -> Option<&'a [u8]> {
-        self.authority_key_id.map(AnyRef::value)
+        self.authority_key_id.map(|id| id.value)
     }
 
     /// Whether it is for digital signatures, in so many words.
@@ -92,12 +96,12 @@ impl<'a> Certificate<'a> {
     /// Whether one of these is named among its purposes.
     pub(crate) fn has_purpose(&self, any_of: &[Vec<u8>]) -> bool {
         let mut purposes = self.purposes.iter().flatten();
-        purposes.any(|purpose| any_of.iter().any(|allowed| allowed == purpose.value()))
+        purposes.any(|purpose| any_of.iter().any(|allowed| allowed == purpose.value))
     }
 
     /// Whether its purposes, if it has some, leave room for one of these. Those that name others don't.
     pub(crate) fn allows_purpose(&self, any_of: &[Vec<u8>]) -> bool {
-        let any = |purposes: &Vec<AnyRef<'_>>| purposes.iter().any(|purpose| purpose.value() == ANY_PURPOSE);
+        let any = |purposes: &Vec<Item<'_>>| purposes.iter().any(|purpose| purpose.value == ANY_PURPOSE);
         self.purposes.as_ref().is_none_or(any) || self.has_purpose(any_of)
     }
 
@@ -118,9 +122,9 @@ impl<'a> Certificate<'a> {
 }
 
 /// RFC 4514, sections 2.3 and 2.4.
-fn write_attribute(name: &mut String, id: AnyRef<'_>, value: AnyRef<'_>) -> Option<()> {
+fn write_attribute(name: &mut String, id: Item<'_>, value: Item<'_>) -> Option<()> {
     // id-at, 2.5.4: those of RFC 4514, section 3, then those by which persons are told apart (ETSI EN 319 412).
-    name.push_str(match id.value().strip_prefix(&[0x55, 4])? {
+    name.push_str(match id.value.strip_prefix(&[0x55, 4])? {
         [3] => "CN=",
         [6] => "C=",
         [7] => "L=",
@@ -134,10 +138,10 @@ fn write_attribute(name: &mut String, id: AnyRef<'_>, value: AnyRef<'_>) -> Opti
         [97] => "organizationIdentifier=",
         _ => return None,
     });
-    if !matches!(value.tag(), Tag::Utf8String | Tag::PrintableString | Tag::Ia5String) {
+    if !matches!(value.tag, UTF8_STRING | PRINTABLE_STRING | IA5_STRING) {
         return None;
     }
-    let text = core::str::from_utf8(value.value()).ok()?;
+    let text = core::str::from_utf8(value.value).ok()?;
     for (place, character) in text.char_indices() {
         let last = place + character.len_utf8() == text.len();
         match character {
@@ -152,14 +156,64 @@ fn write_attribute(name: &mut String, id: AnyRef<'_>, value: AnyRef<'_>) -> Opti
     Some(())
 }
 
+/// A value in DER with its tag (X.690). webpki reads whatever decides about trust; this finds what it passes over.
+#[derive(Clone, Copy)]
+struct Item<'a> {
+    tag: u8,
+    value: &'a [u8],
+}
+
+/// The first value, and what is behind it. None for tags of several octets, which certificates don't have.
+fn item(der: &[u8]) -> Option<(Item<'_>, &[u8])> {
+    let ([tag, first], rest) = der.split_first_chunk()?;
+    let (length, rest) = match first {
+        ..=0x7f => (usize::from(*first), rest),
+        0x81..=0x83 => {
+            let (octets, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
+            let length = octets.iter().fold(0, |length, octet| length << 8 | usize::from(*octet));
+            // X.690, section 10.1: in the least number of octets.
+            let is_shortest = length >= 0x80 && octets.first() != Some(&0);
+            (Some(length).filter(|_| is_shortest)?, rest)
+        }
+        _ => return None,
+    };
+    let (value, rest) = rest.split_at_checked(length)?;
+    (tag & 0x1f != 0x1f).then_some((Item { tag: *tag, value }, rest))
+}
+
+/// The value, if nothing is behind it.
+fn only(der: &[u8]) -> Option<Item<'_>> {
+    item(der).and_then(|(item, rest)| rest.is_empty().then_some(item))
+}
+
 /// What a constructed value is made of.
-fn parts(value: AnyRef<'_>) -> Option<Vec<AnyRef<'_>>> {
-    let mut reader = SliceReader::new(value.value()).ok()?;
+fn parts(value: Item<'_>) -> Option<Vec<Item<'_>>> {
+    let mut rest = value.value;
     let mut parts = Vec::new();
-    while !reader.is_finished() {
-        parts.push(AnyRef::decode(&mut reader).ok()?);
+    while !rest.is_empty() {
+        let (part, behind) = item(rest)?;
+        parts.push(part);
+        rest = behind;
     }
     Some(parts)
+}
+
+/// r and s side by side (RFC 7518, section 3.4) of an ECDSA signature as certificates have it (RFC 3279, section 2.2.3).
+pub(crate) fn signature(der: &[u8]) -> Option<[u8; 64]> {
+    let pair = parts(only(der).filter(|pair| pair.tag == SEQUENCE)?)?;
+    let [r, s] = pair.as_slice() else { return None };
+    let mut signature = [0; 64];
+    for (integer, place) in [r, s].into_iter().zip(signature.chunks_exact_mut(32)) {
+        // X.690, section 8.3: positive, and in the least number of octets.
+        let octets = match integer.value {
+            [0, octets @ ..] if octets.first().is_some_and(|first| *first >= 0x80) => octets,
+            octets @ [0x01..=0x7f, ..] => octets,
+            _ => return None,
+        };
+        let start = place.len().checked_sub(octets.len()).filter(|_| integer.tag == INTEGER)?;
+        place.get_mut(start..)?.copy_from_slice(octets);
+    }
+    Some(signature)
 }
 
 /// What a certificate has to be called, exactly.
