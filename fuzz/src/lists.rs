@@ -38,12 +38,12 @@ impl List {
         let text = |value: &Value| value.as_str().map(ToOwned::to_owned);
         let lst = Base64UrlUnpadded::decode_vec(claims["status_list"]["lst"].as_str()?).ok()?;
         let read = Self {
-            issuer: optional(claims.get("iss"), text)?,
+            issuer: optional(claims.get("iss"), text).ok()?,
             uri: text(&claims["sub"])?,
             issued_at: time(&claims["iat"])?,
-            starts: optional(claims.get("nbf"), time)?,
-            expires: optional(claims.get("exp"), time)?,
-            ttl: optional(claims.get("ttl"), time)?,
+            starts: optional(claims.get("nbf"), time).ok()?,
+            expires: optional(claims.get("exp"), time).ok()?,
+            ttl: optional(claims.get("ttl"), time).ok()?,
             kid: text(&header["kid"]),
             bits: claims["status_list"]["bits"].as_u64()?.try_into().ok()?,
             statuses: inflate(&lst),
@@ -66,12 +66,12 @@ impl List {
         let kid = Cbor::Integer(4);
         let kid = headers.member(&kid).or_else(|| unprotected.member(&kid));
         let read = Self {
-            issuer: optional(claim(1), Cbor::text)?,
+            issuer: optional(claim(1), Cbor::text).ok()?,
             uri: claim(2)?.text()?,
             issued_at: claim(6)?.whole()?,
-            starts: optional(claim(5), Cbor::whole)?,
-            expires: optional(claim(4), Cbor::whole)?,
-            ttl: optional(claim(65_534), Cbor::whole)?,
+            starts: optional(claim(5), Cbor::whole).ok()?,
+            expires: optional(claim(4), Cbor::whole).ok()?,
+            ttl: optional(claim(65_534), Cbor::whole).ok()?,
             kid: match kid {
                 Some(Cbor::Bytes(kid)) => Some(String::from_utf8(kid.clone()).ok()?),
                 _ => None,
@@ -91,12 +91,9 @@ impl List {
     }
 }
 
-/// None where there is something that is not what it should be.
-fn optional<T, R>(value: Option<&T>, read: impl Fn(&T) -> Option<R>) -> Option<Option<R>> {
-    match value {
-        None => Some(None),
-        Some(value) => read(value).map(Some),
-    }
+/// An error where there is something that is not what it should be.
+fn optional<T, R>(value: Option<&T>, read: impl Fn(&T) -> Option<R>) -> Result<Option<R>, ()> {
+    value.map(|value| read(value).ok_or(())).transpose()
 }
 
 fn time(value: &Value) -> Option<u64> {
@@ -203,7 +200,9 @@ impl Cbor {
             }
             Self::Array(items) => {
                 write_head(to, 4, u64::try_from(items.len()).expect("a length"));
-                items.iter().for_each(|item| item.write(to));
+                for item in items {
+                    item.write(to);
+                }
             }
             Self::Map(members) => {
                 write_head(to, 5, u64::try_from(members.len()).expect("a length"));

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use arbitrary::{Result, Unstructured};
 use bandpass_conformance::{Expected, Vector, generate};
-use bandpass_core::{Code, Status, StatusListInfo, Trust, Verifier};
+use bandpass_core::{Code, Error, Status, StatusListInfo, Trust, Verified, Verifier};
 use bandpass_roles::status_list::sign1;
 use bandpass_roles::{Key, StatusList, base64url, sha256_base64url};
 use serde_json::{Value, json};
@@ -137,7 +137,13 @@ fn signed_lists(bytes: &mut Unstructured<'_>) -> Result<()> {
         if draft.cwt {
             draft.header["typ"] = "application/statuslist+cwt".into();
         }
-        for _ in 0..bytes.int_in_range(0..=4)? {
+        if bytes.arbitrary()? {
+            draft.issued(bytes)?;
+        }
+        if bytes.arbitrary()? {
+            draft.statuses(bytes)?;
+        }
+        for _ in 0..bytes.int_in_range(0..=3)? {
             change(&mut draft, bytes)?;
         }
         let token = draft.sign();
@@ -149,14 +155,18 @@ fn signed_lists(bytes: &mut Unstructured<'_>) -> Result<()> {
     let index = match bytes.int_in_range(0..=3)? {
         0 => bytes.arbitrary::<u64>()? >> 11,
         1 => bytes.arbitrary::<u16>()?.into(),
-        _ => bytes.arbitrary::<u8>()?.into(),
+        _ => bytes.int_in_range(0..=63)?,
     };
+    // That nothing is held needs to be seen now and then only.
+    if held.is_empty() && bytes.ratio(7, 8)? {
+        return Ok(());
+    }
     let mut parts = BAND.clone();
     parts.issuer_jwt.payload["status"] = json!({"status_list": {"idx": index, "uri": uri}});
     let (_, token) = parts.assemble();
     let submission = verifier.submit(token.as_bytes(), expected.challenge().expect("a challenge"));
     let found = submission.verify("", &expected.requirements.to_core());
-    let status = found.as_ref().map(|verified| verified.status()).map_err(|error| error.code());
+    let status = found.as_ref().map(Verified::status).map_err(Error::code);
     let list = held.iter().find(|(signer, list)| *signer == ISSUER && uri == list.uri).map(|(_, list)| list);
     let due = match list {
         _ if uri == "" => Err(Code::CredentialClaim),
@@ -175,6 +185,9 @@ fn signed_lists(bytes: &mut Unstructured<'_>) -> Result<()> {
     assert_eq!(status, due, "index {index}");
     Ok(())
 }
+
+static KEYS: LazyLock<[Key; 2]> =
+    LazyLock::new(|| [ISSUER, HOLDER].map(|number| Key::from_bytes(&[number; 32]).expect("a key")));
 
 /// The issuers, and the only place at which the second one publishes.
 const NAMES: [&str; 2] = ["https://wallet.example", "https://other.example"];
@@ -218,16 +231,8 @@ fn change(draft: &mut Draft, bytes: &mut Unstructured<'_>) -> Result<()> {
         4 => change_tree(&mut draft.header, &WORDS, bytes)?,
         5 => change_tree(&mut draft.unprotected, &WORDS, bytes)?,
         6 => draft.signer = *bytes.choose(&[ISSUER, HOLDER])?,
-        7..=8 => {
-            let (bits, entries) = (*bytes.choose(&[1, 2, 4, 8])?, u16::from(bytes.arbitrary::<u8>()?) + 1);
-            let mut list = StatusList::new(bits, entries.into()).expect("bits");
-            for _ in 0..bytes.int_in_range(0..=16)? {
-                list.set((bytes.arbitrary::<u16>()? % entries).into(), bytes.arbitrary::<u8>()? & 3);
-            }
-            if let Some(claims) = draft.claims.as_object_mut() {
-                claims.insert("status_list".into(), list.to_json());
-            }
-        }
+        7 => draft.statuses(bytes)?,
+        8 => draft.issued(bytes)?,
         9 => {
             // What is there, compressed as it is, with a byte changed; or any bytes.
             let lst = draft.claims["status_list"]["lst"].as_str().unwrap_or_default();
@@ -246,7 +251,7 @@ fn change(draft: &mut Draft, bytes: &mut Unstructured<'_>) -> Result<()> {
         }
         10 => {
             let now = EXPECTED.now;
-            let name = *bytes.choose(&["iat", "iat", "exp", "nbf"])?;
+            let name = *bytes.choose(&["iat", "exp", "nbf"])?;
             if let Some(claims) = draft.claims.as_object_mut() {
                 claims.insert(name.into(), now.saturating_add_signed(bytes.arbitrary::<i16>()?.into()).into());
             }
@@ -260,6 +265,28 @@ fn change(draft: &mut Draft, bytes: &mut Unstructured<'_>) -> Result<()> {
 }
 
 impl Draft {
+    /// Another list.
+    fn statuses(&mut self, bytes: &mut Unstructured<'_>) -> Result<()> {
+        let (bits, entries) = (*bytes.choose(&[1, 2, 4, 8])?, bytes.int_in_range(1..=64_u8)?);
+        let mut list = StatusList::new(bits, entries.into()).expect("bits");
+        for _ in 0..bytes.int_in_range(0..=16)? {
+            list.set((bytes.arbitrary::<u8>()? % entries).into(), bytes.arbitrary::<u8>()? & 3);
+        }
+        if let Some(claims) = self.claims.as_object_mut() {
+            claims.insert("status_list".into(), list.to_json());
+        }
+        Ok(())
+    }
+
+    /// Another time, not far from what is too old or from the future.
+    fn issued(&mut self, bytes: &mut Unstructured<'_>) -> Result<()> {
+        let at = EXPECTED.now + 64 - 4 * u64::from(bytes.arbitrary::<u8>()?);
+        if let Some(claims) = self.claims.as_object_mut() {
+            claims.insert("iat".into(), at.into());
+        }
+        Ok(())
+    }
+
     fn sign(&self) -> Vec<u8> {
         if !self.cwt {
             let claims = self.spoilt(self.claims.to_string().into_bytes());
@@ -276,8 +303,12 @@ impl Draft {
             bytes
         };
         let claims = self.spoilt(encoded(&self.claims, &claims));
-        let key = Key::from_bytes(&[self.signer; 32]).expect("a key");
-        sign1(&key, &encoded(&self.header, &headers), &encoded(&self.unprotected, &headers), &claims)
+        sign1(
+            &KEYS[usize::from(self.signer - ISSUER)],
+            &encoded(&self.header, &headers),
+            &encoded(&self.unprotected, &headers),
+            &claims,
+        )
     }
 
     fn spoilt(&self, mut encoded: Vec<u8>) -> Vec<u8> {
@@ -291,5 +322,6 @@ impl Draft {
 }
 
 pub(crate) fn signed_seeds() -> Vec<Vec<u8>> {
-    (0..=u8::MAX).map(|number| [&[number], sha256_base64url(&[number]).as_bytes()].concat()).collect()
+    let seed = |number: u16| sha256_base64url(&number.to_le_bytes()).repeat(3).into_bytes();
+    (0..1_000).map(seed).collect()
 }
