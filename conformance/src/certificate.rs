@@ -13,7 +13,9 @@ use x509_cert::der::asn1::{BitString, Ia5String, ObjectIdentifier, OctetString};
 use x509_cert::der::{DateTime, Decode as _, Encode as _};
 use x509_cert::ext::pkix::constraints::name::GeneralSubtree;
 use x509_cert::ext::pkix::name::GeneralName;
-use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsages, NameConstraints, SubjectAltName};
+use x509_cert::ext::pkix::{
+    AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsages, NameConstraints, SubjectAltName,
+};
 use x509_cert::ext::{Extension, ToExtension};
 use x509_cert::name::Name;
 use x509_cert::serial_number::SerialNumber;
@@ -41,6 +43,8 @@ pub(crate) struct Certificate {
     pub(crate) uris: &'static [&'static str],
     /// The only host for which an authority certifies.
     pub(crate) permitted_dns: Option<&'static str>,
+    /// What the authority calls the key that it signed with.
+    pub(crate) authority_key_id: Option<&'static [u8]>,
     /// An extension that nobody knows, and whether it is critical.
     pub(crate) unknown: Option<bool>,
     /// A key on another curve.
@@ -60,6 +64,7 @@ pub(crate) const ROOT: Certificate = Certificate {
     dns: &[],
     uris: &[],
     permitted_dns: None,
+    authority_key_id: None,
     unknown: None,
     p384: false,
 };
@@ -141,6 +146,10 @@ impl Certificate {
             let permitted = vec![GeneralSubtree { base, minimum: 0, maximum: None }];
             let constraints = NameConstraints { permitted_subtrees: Some(permitted), excluded_subtrees: None };
             all.push((&constraints).to_extension(subject, &[])?);
+        }
+        if let Some(id) = self.authority_key_id {
+            let id = AuthorityKeyIdentifier { key_identifier: Some(OctetString::new(id)?), ..Default::default() };
+            all.push((&id).to_extension(subject, &[])?);
         }
         if let Some(critical) = self.unknown {
             let extn_id = ObjectIdentifier::new("1.3.6.1.4.1.32473.1")?;

@@ -88,6 +88,22 @@ fn names(vectors: &mut Vectors) -> Result<()> {
         draft.trust["issuers"].as_array_mut().into_iter().for_each(|all| all.push(second.clone()));
         draft.claims.remove("iss");
     })?;
+    let known = sent(&[Certificate { authority_key_id: Some(b"authority"), ..LEAF }])?;
+    for (what, id, code) in
+        [("authority", &b"authority"[..], None), ("another-authority", b"another", Some("claims.authority"))]
+    {
+        let dcql = json!({"credentials": [{"id": "band", "format": "dc+sd-jwt",
+            "meta": {"vct_values": ["urn:bandpass:band:1"]},
+            "trusted_authorities": [{"type": "aki", "values": [bandpass_roles::base64url(id)]}]}]});
+        let change = |draft: &mut crate::draft::Draft| {
+            certified(draft, &known, &roots);
+            draft.expected.dcql = Some(dcql);
+        };
+        match code {
+            None => vectors.accept(&format!("x5c-{what}"), "OpenID4VP 1.0, 6.1.1", change)?,
+            Some(code) => vectors.refuse(code, &format!("x5c-{what}"), "OpenID4VP 1.0, 6.1.1", change)?,
+        }
+    }
     // A header never changes whom a relying party trusts.
     vectors.accept("x5c-is-ignored-with-jwks", LIST, |draft| draft.header["x5c"] = chain.clone())?;
     vectors.accept("x5c-malformed-is-ignored-with-jwks", LIST, |draft| draft.header["x5c"] = "x".into())?;

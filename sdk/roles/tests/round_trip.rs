@@ -4,7 +4,7 @@
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use bandpass_core::{Challenge, Code, Error, Expected, Requirements, Trust, Verified, Verifier};
-use bandpass_roles::{Band, BandDetails, Issuer, Key, Phone, Request, base64url, sd_jwt, sha256_base64url};
+use bandpass_roles::{Band, BandDetails, Issuer, Key, Phone, Request, StatusList, base64url, sd_jwt, sha256_base64url};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::test_runner::{FailurePersistence, FileFailurePersistence};
@@ -317,7 +317,9 @@ proptest! {
         let token = band.present(&request, &disclosed, Some(&approval), NOW, &mut rng);
 
         let trust = json!({"issuers": [issuer.trust_entry(&["urn:bandpass:band:1"])]}).to_string();
-        let verifier = Verifier::new(Trust::from_json(trust.as_bytes()).expect("a trust list"));
+        let mut verifier = Verifier::new(Trust::from_json(trust.as_bytes()).expect("a trust list"));
+        let list = issuer.sign_status_list(&StatusList::new(2, 1_024).expect("two bits"), NOW - 60, NOW + 600);
+        verifier.update_status(list.as_bytes(), NOW).expect("a status list");
         let challenge = Challenge::new(vec![AUDIENCE.into()], NONCE.into(), NOW).and_then(|challenge| challenge.transaction_data(&transaction_data));
         let expected = Expected { challenge: challenge.expect("a challenge"), requirements: Requirements::default() };
         let verified = verifier.verify(&token, &expected).expect("verifies");
