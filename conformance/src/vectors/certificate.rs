@@ -93,7 +93,7 @@ fn names(vectors: &mut Vectors) -> Result<()> {
         [("authority", &b"authority"[..], None), ("another-authority", b"another", Some("claims.authority"))]
     {
         let dcql = json!({"credentials": [{"id": "band", "format": "dc+sd-jwt",
-            "meta": {"vct_values": ["urn:bandpass:band:1"]},
+            "meta": {"vct_values": ["urn:example:member"]},
             "trusted_authorities": [{"type": "aki", "values": [bandpass_roles::base64url(id)]}]}]});
         let change = |draft: &mut crate::draft::Draft| {
             certified(draft, &known, &roots);

@@ -148,8 +148,8 @@ fn tokens(vectors: &mut Vectors) -> Result<()> {
 
 fn cwts(vectors: &mut Vectors) -> Result<()> {
     let code = "status.malformed";
-    for (what, edit) in [
-        ("cwt-tag", (|token| [&[0xd8, 0x3d], token.as_slice()].concat()) as fn(Vec<u8>) -> Vec<u8>),
+    let edits: [(&str, fn(Vec<u8>) -> Vec<u8>); 5] = [
+        ("cwt-tag", |token| [&[0xd8, 0x3d], token.as_slice()].concat()),
         ("cwt-mac", |mut token| {
             token.splice(..1, [0xd1]);
             token
@@ -164,7 +164,8 @@ fn cwts(vectors: &mut Vectors) -> Result<()> {
             token.push(0xff);
             token
         }),
-    ] {
+    ];
+    for (what, edit) in edits {
         vectors.refuse(code, what, CWT, move |draft| draft.status().as_cwt().edit_token = Some(edit))?;
     }
     vectors.refuse(code, "cwt-crit", "RFC 9052, 3.1", |draft| draft.status().as_cwt().header["crit"] = json!(["x"]))?;
