@@ -42,6 +42,7 @@ fn entry(draft: &mut Draft) -> &mut Value {
     &mut draft.trust["issuers"][0]
 }
 
+#[expect(clippy::too_many_lines, reason = "a list")]
 pub(super) fn add(vectors: &mut Vectors) -> Result<()> {
     names(vectors)?;
     chains(vectors)?;
