@@ -14,6 +14,9 @@ const CWT: &str = "Token Status List, 5.2";
 const RULES: &str = "Token Status List, 8.3";
 const PROFILE: &str = "band profile, Status";
 
+/// Changes a token once it is signed.
+type TokenEdit = fn(Vec<u8>) -> Vec<u8>;
+
 pub(super) fn add(vectors: &mut Vectors) -> Result<()> {
     accepted(vectors)?;
     tokens(vectors)?;
@@ -148,7 +151,7 @@ fn tokens(vectors: &mut Vectors) -> Result<()> {
 
 fn cwts(vectors: &mut Vectors) -> Result<()> {
     let code = "status.malformed";
-    let edits: [(&str, fn(Vec<u8>) -> Vec<u8>); 5] = [
+    let edits: [(&str, TokenEdit); 5] = [
         ("cwt-tag", |token| [&[0xd8, 0x3d], token.as_slice()].concat()),
         ("cwt-mac", |mut token| {
             token.splice(..1, [0xd1]);

@@ -27,7 +27,7 @@ pub(crate) struct Demo {
     #[arg(long)]
     pub(crate) json: bool,
     /// Leave the first purchase in this folder, for `bandpass verify` and `decide` to try: trust.json, challenge.json,
-    /// settings.json, dcql.json, status-list, transaction_data and token.
+    /// settings.json, dcql.json, status-list, the transaction data and token.
     #[arg(long, value_name = "FOLDER")]
     save: Option<PathBuf>,
 }

@@ -152,7 +152,7 @@ impl Judged {
     pub(crate) fn case(&self) -> Result<Case> {
         let token = input::token(&self.token)?;
         let transaction_data = self.transaction_data.iter().map(|path| input::transaction_data(path));
-        let dcql = self.dcql.as_deref().map(|path| input::text(path)).transpose()?;
+        let dcql = self.dcql.as_deref().map(input::text).transpose()?;
         let challenge = Challenge {
             audience: self.audience.clone(),
             nonce: self.nonce.clone(),
