@@ -7,11 +7,11 @@ use serde_json::Value;
 
 use crate::credential::{Band, integer, strings};
 use crate::error::{Code, Error};
+use crate::expected::{Challenge, Requirements};
 use crate::explain::Trace;
 use crate::holder::{Proof, TransactionHashes};
 use crate::jwk::PublicKey;
 use crate::jws::Jws;
-use crate::verify::{Challenge, Requirements};
 
 /// The paired phone's signed statement for this transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,8 +11,8 @@ use crate::credential::Credential;
 use crate::dcql::{CredentialQuery, missing};
 use crate::encoding::decimal;
 use crate::error::{Code, Error};
+use crate::expected::{Challenge, Requirements};
 use crate::explain::Trace;
-use crate::verify::{Challenge, Requirements};
 
 /// One step of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,13 +9,13 @@ use serde_json::{Map, Value};
 use crate::dcql::Kind;
 use crate::encoding::{base64url, decimal};
 use crate::error::{Code, Error};
+use crate::expected::Challenge;
 use crate::explain::Trace;
 use crate::jwk::{JwkError, PublicKey};
 use crate::limits::MAX_INTEGER;
 use crate::sd_jwt::{Presentation, disclose};
 use crate::status::Reference;
 use crate::trust::{Purpose, SD_JWT_VC, Trust};
-use crate::verify::Challenge;
 
 /// `vct` of a band credential.
 pub(crate) const BAND_VCT: &str = "urn:bandpass:band:1";

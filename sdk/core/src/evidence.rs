@@ -6,9 +6,9 @@ use crate::approval::Approval;
 use crate::credential::{Band, integer};
 use crate::encoding::seconds;
 use crate::error::{Code, Error};
+use crate::expected::{Challenge, Requirements};
 use crate::explain::Trace;
 use crate::holder::Proof;
-use crate::verify::{Challenge, Requirements};
 
 /// What the band says of the moment at which it signed.
 ///

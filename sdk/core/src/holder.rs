@@ -9,9 +9,9 @@ use serde_json::{Map, Value};
 use crate::credential::{Credential, numeric_date, strings};
 use crate::encoding::{decimal, digest};
 use crate::error::{Code, Error};
+use crate::expected::Challenge;
 use crate::explain::Trace;
 use crate::sd_jwt::Presentation;
-use crate::verify::Challenge;
 
 /// A proof that holds: this holder, for this audience and nonce, now, over this credential.
 #[derive(Clone, Debug)]
@@ -146,4 +146,9 @@ impl Proof {
 
 fn claim_error(claim: &str) -> Error {
     Error::new(Code::HolderClaim, "a claim that the proof needs is missing or of the wrong type").claim(claim)
+}
+
+/// There is no proof where one is needed.
+pub(crate) fn no_proof() -> Error {
+    Error::new(Code::HolderMissing, "the presentation has no key-binding proof")
 }

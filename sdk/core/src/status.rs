@@ -12,12 +12,12 @@ use crate::cose::{self, Label, Sign1};
 use crate::credential::{integer, numeric_date};
 use crate::encoding::{base64url, decimal, seconds};
 use crate::error::{Code, Error};
+use crate::expected::Challenge;
 use crate::explain::Trace;
 use crate::jwk::PublicKey;
 use crate::jws::{Jws, JwsError};
 use crate::limits::{MAX_INTEGER, MAX_STATUS_BYTES, MAX_STATUS_LIST_BYTES, MAX_STATUS_TOKEN_BYTES};
 use crate::trust::{Purpose, Signer, Trust};
-use crate::verify::Challenge;
 
 /// What a list that is held has been through.
 const CHECKS_OF_LISTS: &[Code] = &[

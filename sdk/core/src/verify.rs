@@ -1,214 +1,26 @@
-//! The verifier: what goes in, the order of the checks, what comes out.
+//! The verifier: the order of the checks.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::age::Date;
 use crate::approval::{Approval, require_approval};
-use crate::claims::{ClaimPath, require_claims, select, selected};
+use crate::claims::require_claims;
 use crate::credential::{Credential, strings};
-use crate::dcql::{CredentialQuery, Dcql, Kind};
+use crate::dcql::CredentialQuery;
 use crate::encoding::{JsonError, json};
 use crate::error::{Code, Error};
 use crate::evidence::{Evidence, require_evidence};
+use crate::expected::{Challenge, Expected, Requirements};
 use crate::explain::{Explanation, Trace};
-use crate::holder::Proof;
-use crate::limits::{MAX_PRESENTATIONS, MAX_SUBMISSION_BYTES, MAX_TRANSACTIONS};
+use crate::holder::{Proof, no_proof};
+use crate::limits::{MAX_PRESENTATIONS, MAX_SUBMISSION_BYTES};
 use crate::sd_jwt::Presentation;
 use crate::status::{Status, StatusListInfo, StatusLists};
-use crate::transaction::{Transaction, agreed};
+use crate::transaction::agreed;
 use crate::trust::Trust;
-
-/// What the relying party handed out, and the time at which the answer is judged.
-///
-/// Nothing in it has a default that a caller must know of: time, audience and nonce are arguments.
-#[derive(Clone, Debug)]
-pub struct Challenge {
-    audience: Vec<String>,
-    nonce: String,
-    now: u64,
-    max_age: u64,
-    tolerance: u64,
-    status_max_age: u64,
-    transactions: Vec<Transaction>,
-    dcql: Option<Dcql>,
-}
-
-impl Challenge {
-    /// Greatest age of a proof unless [`Challenge::max_age`] says otherwise, in seconds.
-    pub const DEFAULT_MAX_AGE: u32 = 300;
-    /// Clock tolerance unless [`Challenge::clock_tolerance`] says otherwise, in seconds.
-    pub const DEFAULT_CLOCK_TOLERANCE: u32 = 60;
-    /// Greatest age of a status list unless [`Challenge::max_status_age`] says otherwise, in seconds.
-    pub const DEFAULT_STATUS_MAX_AGE: u32 = 900;
-
-    /// `audience`: what the proof's `aud` may be, any one of them. `now`: seconds since 1970 (UTC).
-    ///
-    /// That the nonce is unpredictable (at least 128 random bits) and used once is the caller's part.
-    ///
-    /// # Errors
-    /// [`Code::ChallengeMalformed`] if there is no audience, or an empty one, or an empty nonce.
-    pub fn new(audience: Vec<String>, nonce: String, now: u64) -> Result<Self, Error> {
-        if audience.is_empty() || audience.iter().any(String::is_empty) {
-            return Err(Error::new(Code::ChallengeMalformed, "a challenge has an audience").claim("audience"));
-        }
-        if nonce.is_empty() {
-            return Err(Error::new(Code::ChallengeMalformed, "a challenge has a nonce").claim("nonce"));
-        }
-        Ok(Self {
-            audience,
-            nonce,
-            now,
-            max_age: Self::DEFAULT_MAX_AGE.into(),
-            tolerance: Self::DEFAULT_CLOCK_TOLERANCE.into(),
-            status_max_age: Self::DEFAULT_STATUS_MAX_AGE.into(),
-            transactions: Vec::new(),
-            dcql: None,
-        })
-    }
-
-    /// Sets the greatest age of the proof, in seconds.
-    #[must_use]
-    pub fn max_age(mut self, seconds: u32) -> Self {
-        self.max_age = seconds.into();
-        self
-    }
-
-    /// Sets by how many seconds clocks may differ.
-    #[must_use]
-    pub fn clock_tolerance(mut self, seconds: u32) -> Self {
-        self.tolerance = seconds.into();
-        self
-    }
-
-    /// Sets the greatest age of a status list, counted from its `iat`, in seconds. It ends with its `exp` in any case.
-    #[must_use]
-    pub fn max_status_age(mut self, seconds: u32) -> Self {
-        self.status_max_age = seconds.into();
-        self
-    }
-
-    /// Sets the transaction data: base64url strings, as sent to the wallet.
-    ///
-    /// # Errors
-    /// [`Code::ChallengeMalformed`] if an entry is not what its type says, or there are too many.
-    pub fn transaction_data<S: AsRef<str>>(mut self, sent: &[S]) -> Result<Self, Error> {
-        if sent.len() > MAX_TRANSACTIONS {
-            let error = Error::new(Code::ChallengeMalformed, "a challenge has too many transactions");
-            return Err(error.claim("transaction_data"));
-        }
-        self.transactions = sent.iter().map(|entry| Transaction::parse(entry.as_ref())).collect::<Result<_, _>>()?;
-        if let Some(twice) = Transaction::first_sent_twice(&self.transactions) {
-            let error = Error::new(Code::ChallengeMalformed, "a challenge has the same transaction twice");
-            return Err(error.claim("transaction_data").actual(twice));
-        }
-        Ok(self)
-    }
-
-    /// Sets the query that was sent to the wallet: every submission must be an answer to it, whatever else is required.
-    #[must_use]
-    pub fn dcql(mut self, query: Dcql) -> Self {
-        self.dcql = Some(query);
-        self
-    }
-
-    pub(crate) fn audience(&self) -> &[String] {
-        &self.audience
-    }
-
-    pub(crate) fn nonce(&self) -> &str {
-        &self.nonce
-    }
-
-    pub(crate) fn now(&self) -> u64 {
-        self.now
-    }
-
-    pub(crate) fn tolerance(&self) -> u64 {
-        self.tolerance
-    }
-
-    pub(crate) fn status_max_age(&self) -> u64 {
-        self.status_max_age
-    }
-
-    pub(crate) fn earliest_proof(&self) -> u64 {
-        self.now.saturating_sub(self.max_age).saturating_sub(self.tolerance)
-    }
-}
-
-/// Whether something is asked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Demand {
-    /// As the band profile says: payments ask for approval, worn and unlocked; a holder's proof is always asked for.
-    #[default]
-    ByProfile,
-    /// Refuse without it.
-    Required,
-    /// Accept without it. Weakens the verdict; what is present is checked all the same.
-    NotRequired,
-}
-
-impl Demand {
-    pub(crate) fn holds(self, by_profile: bool) -> bool {
-        match self {
-            Self::ByProfile => by_profile,
-            Self::Required => true,
-            Self::NotRequired => false,
-        }
-    }
-}
-
-/// What a caller asks for on top of the checks that the standards make mandatory; those always run.
-#[derive(Clone, Debug, Default)]
-pub struct Requirements {
-    /// Key binding (RFC 9901, section 7.3). `NotRequired` accepts a credential that anyone could have copied, and is
-    /// refused for band credentials.
-    pub holder: Demand,
-    /// The credential's status, from a list that is at hand and not too old. By profile it is asked for wherever the
-    /// credential names a status list. `NotRequired` accepts credentials that may have been revoked.
-    pub status: Demand,
-    /// The paired phone's approval.
-    pub approval: Demand,
-    /// Authentication methods that the approval must name, all of them (RFC 8176). Any asks for the approval.
-    pub methods: Vec<String>,
-    /// The band was on the wrist when it signed.
-    pub worn: Demand,
-    /// The band was unlocked, on the wrist, when it signed.
-    pub unlocked: Demand,
-    /// Greatest age of that unlock in seconds. Asks for unlocked.
-    pub unlocked_within: Option<u32>,
-    /// The wearer acted on the band after the challenge arrived.
-    pub confirmed: Demand,
-    /// Greatest distance between band and reader in millimetres.
-    pub distance_mm: Option<u32>,
-    /// Claims that must have been disclosed.
-    pub claims: Vec<ClaimPath>,
-    /// The holder has at least that many full years, by `birthdate` or `age_equal_or_over`.
-    pub age_at_least: Option<u8>,
-    /// The presentation of this query must prove the same holder key; all of them, if there are several.
-    pub same_holder_as: Option<String>,
-}
-
-impl Requirements {
-    /// What stands whatever a caller requires, and the status as the caller does.
-    fn of_others(&self) -> Self {
-        let no = Demand::NotRequired;
-        let status = self.status;
-        Self { holder: no, status, approval: no, worn: no, unlocked: no, confirmed: no, ..Self::default() }
-    }
-}
-
-/// What a token is judged by.
-#[derive(Clone, Debug)]
-pub struct Expected {
-    /// What was handed out.
-    pub challenge: Challenge,
-    /// What is asked for on top.
-    pub requirements: Requirements,
-}
+use crate::verified::Verified;
 
 /// Checks tokens against a trust list. No clock, no network, no randomness inside.
 ///
@@ -484,10 +296,6 @@ impl Checked {
     }
 }
 
-fn no_proof() -> Error {
-    Error::new(Code::HolderMissing, "the presentation has no key-binding proof")
-}
-
 /// What the presentations that answer a query prove, and that what else is required to be there holds too.
 fn require_answers(
     answers: &[Answer],
@@ -619,155 +427,5 @@ impl Submission {
     pub fn explain(&self, query_id: &str, requirements: &Requirements) -> Explanation {
         let answers = self.presentations.as_ref().map(Vec::as_slice).map_err(Clone::clone);
         explain(answers, &self.challenge, query_id, requirements)
-    }
-}
-
-/// Proof that every check passed. Only [`Verifier`] and [`Submission`] make one.
-#[derive(Clone, Debug)]
-pub struct Verified {
-    issuer: String,
-    credential_type: Option<String>,
-    /// None for a bare presentation, unless a query was asked for.
-    query_id: Option<String>,
-    kind: Kind,
-    claims: Map<String, Value>,
-    expires: Option<u64>,
-    status: Status,
-    key_thumbprint: Option<String>,
-    transactions: Vec<Transaction>,
-    evidence: Option<Evidence>,
-}
-
-impl Verified {
-    /// `iss` of the credential, or what stands for it in the trust list where its certificate names the issuer.
-    #[must_use]
-    pub fn issuer(&self) -> &str {
-        &self.issuer
-    }
-
-    /// `vct` of the credential; `None` for a plain SD-JWT without one. If the issuer is not trusted for it but for one of
-    /// the credential's `aka_vcts`, that one.
-    #[must_use]
-    pub fn credential_type(&self) -> Option<&str> {
-        self.credential_type.as_deref()
-    }
-
-    /// `sub`, if it was disclosed: stable per account, so it links what one person does at different relying parties.
-    #[must_use]
-    pub fn subject(&self) -> Option<&str> {
-        self.claims.get("sub").and_then(Value::as_str)
-    }
-
-    /// The disclosed claims: the processed SD-JWT payload (RFC 9901, section 7.1).
-    #[must_use]
-    pub fn claims(&self) -> &Map<String, Value> {
-        &self.claims
-    }
-
-    /// One claim by its path; `None` if it was not disclosed.
-    #[must_use]
-    pub fn claim(&self, path: &ClaimPath) -> Option<Value> {
-        select(&self.claims, path)
-    }
-
-    /// A claim that is a string; `None` if it was not disclosed or is something else.
-    #[must_use]
-    pub fn claim_text(&self, path: &ClaimPath) -> Option<&str> {
-        self.only(path)?.as_str()
-    }
-
-    /// A claim that is an array of strings, such as `nationalities`, or strings in an array; `None` if it was not
-    /// disclosed or if anything in it is something else.
-    #[must_use]
-    pub fn claim_texts(&self, path: &ClaimPath) -> Option<Vec<&str>> {
-        let found = selected(&self.claims, path);
-        let items = match found.as_slice() {
-            [] => return None,
-            [Value::Array(items)] => items.iter().collect(),
-            _ => found,
-        };
-        items.into_iter().map(Value::as_str).collect()
-    }
-
-    /// A claim that is true or false, such as `age_equal_or_over.18`; `None` if it was not disclosed or is something
-    /// else.
-    #[must_use]
-    pub fn claim_bool(&self, path: &ClaimPath) -> Option<bool> {
-        self.only(path)?.as_bool()
-    }
-
-    /// A claim that is an integer; `None` if it was not disclosed, or is something else, a number with a fraction or an
-    /// exponent included.
-    #[must_use]
-    pub fn claim_integer(&self, path: &ClaimPath) -> Option<i64> {
-        self.only(path)?.as_i64()
-    }
-
-    /// `birthdate`; `None` if it was not disclosed or is not a day.
-    #[must_use]
-    pub fn birthdate(&self) -> Option<Date> {
-        self.claim_text(&"birthdate".into()).and_then(Date::parse)
-    }
-
-    fn only(&self, path: &ClaimPath) -> Option<&Value> {
-        match selected(&self.claims, path).as_slice() {
-            [only] => Some(only),
-            _ => None,
-        }
-    }
-
-    /// Whether this credential meets the Credential Query that it answers: the one with the id under which it was
-    /// submitted or asked for; for a bare presentation that nobody gave an id any one of them.
-    ///
-    /// Other Credential Queries and `credential_sets` are about submissions and not looked at.
-    ///
-    /// # Errors
-    /// [`Code::TokenUnexpected`] if there is no such Credential Query, [`Code::HolderMissing`] if it demands a proof and
-    /// there was none, and the codes of `claims.` for what it asks; of the first one if any would do and none does.
-    pub fn satisfies(&self, dcql: &Dcql) -> Result<(), Error> {
-        let meets = |query: &CredentialQuery| {
-            if query.holder_binding() && self.key_thumbprint.is_none() {
-                return Err(no_proof());
-            }
-            query.check_kind(&self.kind)?;
-            query.check_claims(&self.claims)
-        };
-        if let Some(id) = &self.query_id {
-            let unasked = || Error::new(Code::TokenUnexpected, "a presentation answers no query").claim(id);
-            return meets(dcql.query(id).ok_or_else(unasked)?);
-        }
-        let mut results = dcql.queries().iter().map(meets);
-        let first = results.next().unwrap_or(Ok(()));
-        if first.is_ok() || results.any(|result| result.is_ok()) { Ok(()) } else { first }
-    }
-
-    /// `exp` of the credential, seconds since 1970.
-    #[must_use]
-    pub fn expires(&self) -> Option<u64> {
-        self.expires
-    }
-
-    /// Whether the credential's status was looked up.
-    #[must_use]
-    pub fn status(&self) -> Status {
-        self.status
-    }
-
-    /// RFC 7638 thumbprint of the holder's key; `None` if no proof was required and none was there.
-    #[must_use]
-    pub fn key_thumbprint(&self) -> Option<&str> {
-        self.key_thumbprint.as_deref()
-    }
-
-    /// Transactions that the holder agreed to, in the order in which they were sent.
-    #[must_use]
-    pub fn transactions(&self) -> &[Transaction] {
-        &self.transactions
-    }
-
-    /// What the proof says of the moment; `None` for credentials that are not a band's.
-    #[must_use]
-    pub fn evidence(&self) -> Option<&Evidence> {
-        self.evidence.as_ref()
     }
 }
