@@ -14,7 +14,7 @@ use crate::holder::no_proof;
 use crate::status::Status;
 use crate::transaction::Transaction;
 
-/// Proof that every check passed. Only [`Verifier`] and [`Submission`] make one.
+/// Proof that every check passed. Only [`Verifier`](crate::Verifier) and [`Submission`](crate::Submission) make one.
 #[derive(Clone, Debug)]
 pub struct Verified {
     pub(crate) issuer: String,
