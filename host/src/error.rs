@@ -41,7 +41,7 @@ bandpass_core::codes! {
 }
 
 /// Why the host could not go on.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Error {
     /// The verifier refused what it was given; the code is the verifier's own.
     Refused(Failure),

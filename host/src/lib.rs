@@ -32,6 +32,7 @@ mod json;
 mod limits;
 mod plugin;
 mod runtime;
+mod store;
 mod used;
 mod verifier;
 

@@ -1,0 +1,191 @@
+//! State that survives: rows in `SQLite` or `PostgreSQL`, changed in transactions that are committed in groups.
+//!
+//! What a decision changes is written once, as functions over [`Rows`]; a backend only loads and saves rows. A writer takes
+//! what waits, begins one transaction for all of it, loads every row that it names, runs each piece of work, and commits.
+//! Nobody hears of a result before the commit is durable. Work that is refused writes nothing, and harms no other in its
+//! group.
+
+mod rows;
+mod sqlite;
+
+use std::future::Future;
+use std::path::Path;
+
+use tokio::sync::{mpsc, oneshot};
+
+pub(crate) use rows::{AuditEntry, AuditPage, Keys, Record, Row, Rows, Table};
+
+use crate::error::{Code, Error};
+
+/// Pieces of work that are committed together.
+const MAX_GROUP: usize = 256;
+/// Pieces of work that may wait. Whoever comes later waits outside.
+const MAX_QUEUE: usize = 1_024;
+/// Seconds between two removals of rows whose time is over.
+const PRUNE_EVERY: u64 = 60;
+
+/// Where a host keeps its state. Cheap to clone; the clones share one writer.
+#[derive(Clone, Debug)]
+pub struct Store {
+    queue: mpsc::Sender<Box<dyn Work>>,
+}
+
+impl Store {
+    /// Opens the file (`SQLite`) at this path, which is made if it is not there. Processes may share it.
+    ///
+    /// # Errors
+    /// `host.store` if it can't be opened or is something else.
+    pub fn open(location: &str) -> Result<Self, Error> {
+        let path = Path::new(location).to_owned();
+        Self::start("bandpass-sqlite", move || std::future::ready(sqlite::Sqlite::in_file(&path)))
+    }
+
+    /// In memory, gone with the process.
+    ///
+    /// # Errors
+    /// `host.store` if there is no memory for it.
+    pub fn in_memory() -> Result<Self, Error> {
+        Self::start("bandpass-sqlite", || std::future::ready(sqlite::Sqlite::in_memory()))
+    }
+
+    /// The writer has a thread of its own with an executor on it, so that embedders need none.
+    fn start<B: Backend, F: Future<Output = Result<B, Error>>>(
+        name: &str,
+        open: impl FnOnce() -> F + Send + 'static,
+    ) -> Result<Self, Error> {
+        let (queue, waiting) = mpsc::channel(MAX_QUEUE);
+        let (opened, is_open) = std::sync::mpsc::channel();
+        let writer = move || {
+            let executor = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+                Ok(executor) => executor,
+                Err(error) => return drop(opened.send(Err(failed(error)))),
+            };
+            executor.block_on(async {
+                match open().await {
+                    Ok(backend) => {
+                        let _ = opened.send(Ok(()));
+                        write(backend, waiting).await;
+                    }
+                    Err(error) => drop(opened.send(Err(error))),
+                }
+            });
+        };
+        std::thread::Builder::new().name(name.into()).spawn(writer).map_err(failed)?;
+        is_open.recv().map_err(|_| gone())?.map(|()| Self { queue })
+    }
+
+    /// Runs `work` on the rows that `keys` name, in a transaction, and returns what it returned once that is durable. If it
+    /// returns an error nothing is written.
+    pub(crate) async fn transact<T: Send + 'static>(
+        &self,
+        keys: Keys,
+        work: impl FnOnce(&mut Rows) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (task, answer) = Task::new(keys, work);
+        self.queue.send(task).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+
+    /// The same for a thread without an executor.
+    pub(crate) fn transact_blocking<T: Send + 'static>(
+        &self,
+        keys: Keys,
+        work: impl FnOnce(&mut Rows) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (task, answer) = Task::new(keys, work);
+        self.queue.blocking_send(task).map_err(|_| gone())?;
+        answer.blocking_recv().map_err(|_| gone())?
+    }
+}
+
+/// What keeps rows.
+trait Backend: Sized + 'static {
+    /// Begins a transaction in which nobody else changes what `keys` name, and loads that.
+    async fn begin(&mut self, keys: &Keys) -> Result<Rows, Error>;
+
+    /// Saves what changed and commits durably. Whatever goes wrong, nothing is left half done.
+    async fn commit(&mut self, rows: &Rows) -> Result<(), Error>;
+
+    /// Removes rows of [`Table::PRUNED`] that are due.
+    async fn prune(&mut self, now: u64) -> Result<(), Error>;
+}
+
+/// The writer: until every [`Store`] is gone and nothing waits.
+async fn write(mut backend: impl Backend, mut waiting: mpsc::Receiver<Box<dyn Work>>) {
+    let mut group = Vec::new();
+    let mut pruned = 0;
+    while waiting.recv_many(&mut group, MAX_GROUP).await > 0 {
+        let keys = group.iter().fold(Keys::default(), |keys, work| keys.and(work.keys()));
+        let committed = commit(&mut backend, &keys, &mut group).await;
+        if let Err(error) = &committed {
+            tracing::error!("{error}");
+        }
+        for work in group.drain(..) {
+            work.reply(committed.clone());
+        }
+        if keys.now() >= pruned + PRUNE_EVERY {
+            pruned = keys.now();
+            if let Err(error) = backend.prune(pruned).await {
+                tracing::warn!("rows whose time is over stay: {error}");
+            }
+        }
+    }
+}
+
+async fn commit(backend: &mut impl Backend, keys: &Keys, group: &mut [Box<dyn Work>]) -> Result<(), Error> {
+    let mut rows = backend.begin(keys).await?;
+    for work in group {
+        match work.run(&mut rows) {
+            true => rows.keep(),
+            false => rows.forget(),
+        }
+    }
+    backend.commit(&rows).await
+}
+
+/// A piece of work that waits for its transaction.
+trait Work: Send {
+    fn keys(&self) -> &Keys;
+    /// Whether what it changed is to be kept.
+    fn run(&mut self, rows: &mut Rows) -> bool;
+    fn reply(self: Box<Self>, committed: Result<(), Error>);
+}
+
+struct Task<T, F> {
+    keys: Keys,
+    work: Option<F>,
+    done: Option<Result<T, Error>>,
+    asked: oneshot::Sender<Result<T, Error>>,
+}
+
+impl<T: Send + 'static, F: FnOnce(&mut Rows) -> Result<T, Error> + Send + 'static> Task<T, F> {
+    fn new(keys: Keys, work: F) -> (Box<dyn Work>, oneshot::Receiver<Result<T, Error>>) {
+        let (asked, answer) = oneshot::channel();
+        (Box::new(Self { keys, work: Some(work), done: None, asked }), answer)
+    }
+}
+
+impl<T: Send, F: FnOnce(&mut Rows) -> Result<T, Error> + Send> Work for Task<T, F> {
+    fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    fn run(&mut self, rows: &mut Rows) -> bool {
+        self.done = self.work.take().map(|work| work(rows));
+        matches!(self.done, Some(Ok(_)))
+    }
+
+    fn reply(self: Box<Self>, committed: Result<(), Error>) {
+        let done = self.done.unwrap_or_else(|| Err(gone()));
+        // Whoever asked may have gone; what was decided stands.
+        let _ = self.asked.send(committed.and(done));
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> Error {
+    Error::host(Code::HostStore, error)
+}
+
+fn gone() -> Error {
+    failed("the store stopped")
+}

@@ -1,0 +1,269 @@
+//! Rows in the hand: loaded before work runs, saved after it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::failed;
+use crate::error::Error;
+
+/// A table of rows that have a key, and a value in JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Table {
+    /// Challenges that were handed out, by their id.
+    Challenge,
+    /// Signature counters, by the holder key's thumbprint.
+    Counter,
+    /// Transactions that were allowed, by merchant and `transaction_id`.
+    Payment,
+    /// What caps are filled with, by the cap.
+    Cap,
+    /// Parts of what a cap is filled with, by their id; the parent is the cap.
+    Reservation,
+    /// Decisions, by their id.
+    Decision,
+    /// Heads of audit chains, by the chain's name.
+    Chain,
+}
+
+impl Table {
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Challenge,
+        Self::Counter,
+        Self::Payment,
+        Self::Cap,
+        Self::Reservation,
+        Self::Decision,
+        Self::Chain,
+    ];
+
+    /// Tables whose rows are of no use once they are due.
+    pub(crate) const PRUNED: [Self; 2] = [Self::Challenge, Self::Counter];
+
+    /// Its name in the database.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Challenge => "challenge",
+            Self::Counter => "counter",
+            Self::Payment => "payment",
+            Self::Cap => "cap",
+            Self::Reservation => "reservation",
+            Self::Decision => "decision",
+            Self::Chain => "chain",
+        }
+    }
+}
+
+/// What a table holds.
+pub(crate) trait Record: Serialize + DeserializeOwned {
+    const TABLE: Table;
+
+    fn key(&self) -> &str;
+
+    /// What it is a part of.
+    fn parent(&self) -> Option<&str> {
+        None
+    }
+
+    /// From when on it is of no use, or counts no more; seconds since 1970.
+    fn due(&self) -> Option<u64> {
+        None
+    }
+}
+
+/// A row as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Row {
+    pub(crate) value: String,
+    pub(crate) parent: Option<String>,
+    pub(crate) due: Option<u64>,
+}
+
+/// An entry of an audit chain. Appended, never changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AuditEntry {
+    pub(crate) chain: String,
+    /// Counts from 1.
+    pub(crate) seq: u64,
+    /// JSON.
+    pub(crate) entry: String,
+    /// Hexadecimal.
+    pub(crate) hash: String,
+}
+
+/// Entries of a chain to be read, in order.
+#[derive(Clone, Debug)]
+pub(crate) struct AuditPage {
+    pub(crate) chain: String,
+    /// The entry before the first that is wanted.
+    pub(crate) after: u64,
+    pub(crate) limit: u32,
+}
+
+/// Names what a piece of work needs.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Keys {
+    now: u64,
+    rows: BTreeSet<(Table, String)>,
+    pages: Vec<AuditPage>,
+    chains: bool,
+}
+
+impl Keys {
+    /// Nothing, so far. With a cap come those of its reservations that are due at this time.
+    pub(crate) fn at(now: u64) -> Self {
+        Self { now, ..Self::default() }
+    }
+
+    #[must_use]
+    pub(crate) fn row(mut self, table: Table, key: impl Into<String>) -> Self {
+        self.rows.insert((table, key.into()));
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn page(mut self, page: AuditPage) -> Self {
+        self.pages.push(page);
+        self
+    }
+
+    /// The heads of all chains.
+    #[must_use]
+    pub(crate) fn chains(mut self) -> Self {
+        self.chains = true;
+        self
+    }
+
+    /// What both name.
+    pub(super) fn and(mut self, other: &Self) -> Self {
+        self.now = self.now.max(other.now);
+        self.rows.extend(other.rows.iter().cloned());
+        self.pages.extend(other.pages.iter().cloned());
+        self.chains |= other.chains;
+        self
+    }
+
+    pub(super) fn now(&self) -> u64 {
+        self.now
+    }
+
+    /// Keys of a table, sorted.
+    pub(super) fn of(&self, table: Table) -> impl Iterator<Item = &str> {
+        self.rows.iter().filter(move |(of, _)| *of == table).map(|(_, key)| key.as_str())
+    }
+
+    pub(super) fn pages(&self) -> &[AuditPage] {
+        &self.pages
+    }
+
+    pub(super) fn wants_chains(&self) -> bool {
+        self.chains
+    }
+}
+
+type Changes = BTreeMap<(Table, String), Option<Row>>;
+
+/// The rows that were loaded, and what became of them.
+#[derive(Debug, Default)]
+pub(crate) struct Rows {
+    loaded: Changes,
+    /// Of work that is done.
+    kept: Changes,
+    /// Of work that is being done.
+    draft: Changes,
+    kept_entries: Vec<AuditEntry>,
+    draft_entries: Vec<AuditEntry>,
+    /// Entries that were read, by chain and number.
+    read: BTreeMap<(String, u64), AuditEntry>,
+}
+
+impl Rows {
+    /// For backends: a row that is there, or is known not to be.
+    pub(super) fn load(&mut self, table: Table, key: String, row: Option<Row>) {
+        self.loaded.insert((table, key), row);
+    }
+
+    /// For backends: an entry of a page that was asked for.
+    pub(super) fn load_entry(&mut self, entry: AuditEntry) {
+        self.read.insert((entry.chain.clone(), entry.seq), entry);
+    }
+
+    /// For backends: what to save, `None` being a row to remove.
+    pub(super) fn changes(&self) -> impl Iterator<Item = (Table, &str, Option<&Row>)> {
+        self.kept.iter().map(|((table, key), row)| (*table, key.as_str(), row.as_ref()))
+    }
+
+    /// For backends: entries to append.
+    pub(super) fn entries(&self) -> &[AuditEntry] {
+        &self.kept_entries
+    }
+
+    /// For backends: whether there is nothing to save.
+    pub(super) fn unchanged(&self) -> bool {
+        self.kept.is_empty() && self.kept_entries.is_empty()
+    }
+
+    pub(super) fn keep(&mut self) {
+        self.kept.append(&mut self.draft);
+        self.kept_entries.append(&mut self.draft_entries);
+    }
+
+    pub(super) fn forget(&mut self) {
+        self.draft.clear();
+        self.draft_entries.clear();
+    }
+
+    /// The record with this key, if there is one.
+    ///
+    /// # Errors
+    /// `host.store` if it was not asked for, or is not what this version wrote.
+    pub(crate) fn get<R: Record>(&self, key: &str) -> Result<Option<R>, Error> {
+        let at = (R::TABLE, key.to_owned());
+        let row = [&self.draft, &self.kept, &self.loaded].into_iter().find_map(|rows| rows.get(&at));
+        let row = row.ok_or_else(|| failed(format!("{} `{key}` was not loaded", R::TABLE.name())))?;
+        row.as_ref().map(|row| parse(row)).transpose()
+    }
+
+    pub(crate) fn put<R: Record>(&mut self, record: &R) -> Result<(), Error> {
+        let value = serde_json::to_string(record).map_err(failed)?;
+        let row = Row { value, parent: record.parent().map(ToOwned::to_owned), due: record.due() };
+        self.draft.insert((R::TABLE, record.key().to_owned()), Some(row));
+        Ok(())
+    }
+
+    pub(crate) fn delete<R: Record>(&mut self, record: &R) {
+        self.draft.insert((R::TABLE, record.key().to_owned()), None);
+    }
+
+    /// Parts of `parent` that are due.
+    pub(crate) fn due<R: Record>(&self, parent: &str, now: u64) -> Result<Vec<R>, Error> {
+        let mut all = self.loaded.iter().chain(&self.kept).chain(&self.draft).collect::<BTreeMap<_, _>>();
+        all.retain(|(table, _), _| *table == R::TABLE);
+        let due = all.values().filter_map(|row| row.as_ref());
+        let due = due.filter(|row| row.parent.as_deref() == Some(parent) && row.due.is_some_and(|due| due <= now));
+        due.map(parse).collect()
+    }
+
+    /// All of the table that were loaded.
+    pub(crate) fn all<R: Record>(&self) -> Result<Vec<R>, Error> {
+        let of = self.loaded.iter().filter(|((table, _), _)| *table == R::TABLE);
+        of.filter_map(|(_, row)| row.as_ref()).map(parse).collect()
+    }
+
+    pub(crate) fn append(&mut self, entry: AuditEntry) {
+        self.draft_entries.push(entry);
+    }
+
+    /// The entries of a page, in order. Fewer than its limit: there are no more.
+    pub(crate) fn page(&self, page: &AuditPage) -> Vec<AuditEntry> {
+        let from = (page.chain.clone(), page.after.saturating_add(1));
+        let of_chain = self.read.range(from..).take_while(|((chain, _), _)| *chain == page.chain);
+        of_chain.map(|(_, entry)| entry.clone()).take(usize::try_from(page.limit).unwrap_or(usize::MAX)).collect()
+    }
+}
+
+fn parse<R: Record>(row: &Row) -> Result<R, Error> {
+    let table = R::TABLE.name();
+    serde_json::from_str(&row.value).map_err(|error| failed(format!("a row of `{table}` is not as written: {error}")))
+}
