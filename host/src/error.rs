@@ -24,14 +24,52 @@ bandpass_core::codes! {
     PluginResult = "plugin.result",
     /// The plugin reported an error instead of an answer.
     PluginError = "plugin.error",
+    /// The plugin's file is not there.
+    PluginMissing = "plugin.missing",
+    /// The plugin's file is not the one that was pinned.
+    PluginDigest = "plugin.digest",
+    /// The merchant's policies ask for what can't be asked for together.
+    PluginConflict = "plugin.conflict",
     /// The plugin came with a proof of another submission.
     PluginForeignHandle = "plugin.foreign-handle",
     /// The verifier trapped; it was replaced.
     VerifierTrap = "verifier.trap",
     /// The challenge is not what its format says; the caller's mistake, not the token's.
     ChallengeMalformed = "challenge.malformed",
+    /// There is no such challenge, or it is no longer remembered.
+    ChallengeUnknown = "challenge.unknown",
+    /// The challenge has expired.
+    ChallengeExpired = "challenge.expired",
     /// The challenge was answered before.
     ChallengeUsed = "challenge.used",
+    /// Five answers to the challenge failed.
+    ChallengeAttempts = "challenge.attempts",
+    /// A policy that the challenge was made for was revoked.
+    ChallengeSuperseded = "challenge.superseded",
+    /// The band's signature counter did not grow: the token is an old one, or its key was copied.
+    EvidenceCounter = "evidence.counter",
+    /// The merchant's transaction was allowed before.
+    TransactionUsed = "transaction.used",
+    /// What was reserved lapsed before the decision.
+    LedgerLapsed = "ledger.lapsed",
+    /// The merchant has no such decision.
+    DecisionUnknown = "decision.unknown",
+    /// The decision is no allow, so it can't be taken back.
+    DecisionNotAllowed = "decision.not-allowed",
+    /// The decision is no step-up.
+    StepUpNone = "step-up.none",
+    /// The step-up was taken up before.
+    StepUpUsed = "step-up.used",
+    /// The step-up came too late.
+    StepUpExpired = "step-up.expired",
+    /// A policy asked for another step-up after the one that was taken.
+    StepUpRepeated = "step-up.repeated",
+    /// The host has no such merchant.
+    MerchantUnknown = "merchant.unknown",
+    /// The host's configuration is not what its format says.
+    ConfigMalformed = "config.malformed",
+    /// More is asked for than this host can do at the moment. Nothing was used up.
+    HostOverloaded = "host.overloaded",
     /// The state that remembers used challenges can't be read or written.
     HostStore = "host.store",
     /// The machine lacks something that the host needs.

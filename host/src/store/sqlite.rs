@@ -64,7 +64,8 @@ impl Sqlite {
             }
         }
         for page in keys.pages() {
-            let entries = "SELECT chain, seq, entry, hash FROM audit WHERE chain = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
+            let entries =
+                "SELECT chain, seq, entry, hash FROM audit WHERE chain = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
             let mut entries = self.database.prepare_cached(entries)?;
             let mut entries = entries.query(params![page.chain, integer(page.after), page.limit])?;
             while let Some(row) = entries.next()? {
@@ -120,7 +121,9 @@ impl Backend for Sqlite {
     async fn prune(&mut self, now: u64) -> Result<(), Error> {
         for table in Table::PRUNED {
             let name = table.name();
-            self.database.execute(&format!("DELETE FROM {name} WHERE parent IS NULL AND due <= ?1"), [integer(now)]).map_err(failed)?;
+            self.database
+                .execute(&format!("DELETE FROM {name} WHERE parent IS NULL AND due <= ?1"), [integer(now)])
+                .map_err(failed)?;
         }
         Ok(())
     }
