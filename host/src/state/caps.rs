@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::store::{Record, Rows, Table};
+use crate::store::{Keys, Record, Rows, Table};
 
 /// What a cap is filled with at the moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +60,11 @@ impl Record for Reservation {
 pub(crate) struct Held {
     pub(crate) cap: String,
     pub(crate) id: String,
+}
+
+/// The rows of these reservations.
+pub(crate) fn keys_of(keys: Keys, held: &[Held]) -> Keys {
+    held.iter().fold(keys, |keys, Held { cap, id }| keys.row(Table::Cap, cap).row(Table::Reservation, id))
 }
 
 /// What is to be taken from a cap.

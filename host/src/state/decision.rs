@@ -7,7 +7,7 @@ use super::audit::{self, Position};
 use super::caps::{self, Held};
 use super::challenge::{self, Answered, Challenge, STEP_UP_WITHIN, State};
 use crate::error::{Code, Error};
-use crate::store::{Record, Rows, Table};
+use crate::store::{Keys, Record, Rows, Table};
 
 /// A decision as it was made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,6 +20,8 @@ pub(crate) struct Decision {
     pub(crate) outcome: Value,
     /// What the receipt says: signed as it stands here, so that a receipt is the same whenever it is asked for.
     pub(crate) receipt: String,
+    /// Its entry in the audit chain.
+    pub(crate) audit: Position,
     pub(crate) reservations: Vec<Held>,
     /// The challenge that its step-up led to.
     pub(crate) step_up: Option<String>,
@@ -129,13 +131,28 @@ pub(crate) struct Settlement {
     pub(crate) receipt: Map<String, Value>,
 }
 
+impl Settlement {
+    /// Every row that it may read or change.
+    pub(crate) fn keys(&self, merchant: &str) -> Keys {
+        let keys = Keys::at(self.now).row(Table::Challenge, &self.challenge).row(Table::Decision, &self.decision);
+        let mut keys = caps::keys_of(keys, &self.reservations).row(Table::Chain, &self.chain);
+        for counter in &self.counters {
+            keys = keys.row(Table::Counter, &counter.key);
+        }
+        for id in &self.transactions {
+            keys = keys.row(Table::Allowed, transaction_key(merchant, id));
+        }
+        keys
+    }
+}
+
 /// What came of it.
 #[derive(Clone, Debug)]
 pub(crate) enum Settled {
     /// Decided now. The outcome may have become a denial.
     Now(Box<Decision>),
-    /// This very token had been decided on before.
-    Before(Box<Decision>),
+    /// This very token had been decided on before, with this decision.
+    Before(String),
     /// Nothing was decided: the challenge is not open, or a signature counter did not grow.
     Refused(Error),
 }
@@ -148,9 +165,9 @@ pub(crate) fn settle(rows: &mut Rows, settlement: Settlement) -> Result<Settled,
     let reservations = settlement.reservations;
     let mut challenge = rows.get::<Challenge>(&id)?.ok_or_else(unknown_challenge)?;
     if let Some(answered) = challenge.answered_by(&token_sha256) {
-        let before = Decision::find(rows, &answered.decision.clone(), &challenge.merchant)?;
+        let before = answered.decision.clone();
         caps::release(rows, &reservations)?;
-        return Ok(Settled::Before(Box::new(before)));
+        return Ok(Settled::Before(before));
     }
     let mut refused = challenge.is_open(now).err();
     for counter in &settlement.counters {
@@ -180,78 +197,62 @@ pub(crate) fn settle(rows: &mut Rows, settlement: Settlement) -> Result<Settled,
         }
     }
     let allowed = outcome.get("decision").and_then(Value::as_str) == Some("allow");
-    let mut decision = Decision {
-        id: decision_id.clone(),
-        merchant: challenge.merchant.clone(),
-        challenge: id,
-        at: now,
-        outcome,
-        receipt: String::new(),
-        reservations: Vec::new(),
-        step_up: None,
-        voided: None,
-    };
-    match allowed {
+    let reservations = match allowed {
         true => {
             for key in keys {
                 rows.put(&Allowed { key, decision: decision_id.clone() })?;
             }
             caps::commit(rows, &reservations)?;
-            decision.reservations = reservations;
+            reservations
         }
-        false => caps::release(rows, &reservations)?,
+        false => {
+            caps::release(rows, &reservations)?;
+            Vec::new()
+        }
+    };
+    let policies = challenge.issued.policies.iter().map(|policy| policy.sha256.as_str()).collect::<Vec<_>>();
+    let said = json!({
+        "decision_id": decision_id,
+        "merchant": challenge.merchant,
+        "challenge": id,
+        "token_sha256": token_sha256,
+        "decision": outcome.get("decision"),
+        "reason": outcome.get("reason"),
+        "policies": policies,
+    });
+    let audit = audit::append(rows, &chain, now, "decided", said.as_object().cloned().unwrap_or_default())?;
+    let mut receipt = settlement.receipt;
+    for (name, value) in [
+        ("jti", json!(decision_id)),
+        ("iat", now.into()),
+        ("merchant", json!(challenge.merchant)),
+        ("challenge", json!(id)),
+        ("token_sha256", json!(token_sha256)),
+        ("transactions", json!(settlement.transactions)),
+        ("decision", json!(outcome.get("decision"))),
+        ("reason", json!(outcome.get("reason"))),
+        ("obligations", json!(outcome.get("obligations"))),
+        ("audit", json!(audit)),
+    ] {
+        receipt.insert(name.into(), value);
     }
-    let position = audit::append(rows, &chain, now, "decided", decision.audited(&challenge, &token_sha256))?;
-    decision.receipt = decision.receipt(settlement.receipt, &settlement.transactions, &token_sha256, &position);
+    let decision = Decision {
+        id: decision_id.clone(),
+        merchant: challenge.merchant.clone(),
+        challenge: id,
+        at: now,
+        outcome,
+        receipt: Value::Object(receipt).to_string(),
+        audit,
+        reservations,
+        step_up: None,
+        voided: None,
+    };
     rows.put(&decision)?;
     let claims = claims.filter(|_| allowed);
     challenge.state = State::Answered(Answered { token_sha256, decision: decision_id, claims });
     rows.put(&challenge)?;
     Ok(Settled::Now(Box::new(decision)))
-}
-
-impl Decision {
-    /// What an audit entry says: who decided what by which rules, and nothing of what was disclosed.
-    fn audited(&self, challenge: &Challenge, token_sha256: &str) -> Map<String, Value> {
-        let policies = challenge.issued.policies.iter().map(|policy| policy.sha256.as_str()).collect::<Vec<_>>();
-        let mut what = Map::new();
-        for (name, value) in [
-            ("decision_id", self.id.as_str().into()),
-            ("merchant", self.merchant.as_str().into()),
-            ("challenge", self.challenge.as_str().into()),
-            ("token_sha256", token_sha256.into()),
-            ("decision", self.outcome.get("decision").cloned().unwrap_or_default()),
-            ("reason", self.outcome.get("reason").cloned().unwrap_or_default()),
-            ("policies", policies.into()),
-        ] {
-            what.insert(name.into(), value);
-        }
-        what
-    }
-
-    fn receipt(
-        &self,
-        mut receipt: Map<String, Value>,
-        transactions: &[String],
-        token_sha256: &str,
-        position: &Position,
-    ) -> String {
-        for (name, value) in [
-            ("jti", self.id.as_str().into()),
-            ("iat", self.at.into()),
-            ("merchant", self.merchant.as_str().into()),
-            ("challenge", self.challenge.as_str().into()),
-            ("token_sha256", token_sha256.into()),
-            ("transactions", transactions.into()),
-            ("decision", self.outcome.get("decision").cloned().unwrap_or_default()),
-            ("reason", self.outcome.get("reason").cloned().unwrap_or_default()),
-            ("obligations", self.outcome.get("obligations").cloned().unwrap_or_default()),
-            ("audit", json!(position)),
-        ] {
-            receipt.insert(name.into(), value);
-        }
-        Value::Object(receipt).to_string()
-    }
 }
 
 /// Takes an allow back: what it took from caps counts no more. Its transaction stays used. Doing it again changes nothing.

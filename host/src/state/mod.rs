@@ -6,9 +6,9 @@ mod challenge;
 mod decision;
 
 pub(crate) use audit::{Chain, GENESIS, Position, append, entry_hash};
-pub(crate) use caps::{Cap, Held, Reserved, Take, release, reserve};
+pub(crate) use caps::{Cap, Held, Reserved, Take, keys_of, release, reserve};
 pub(crate) use challenge::{Answered, Challenge, Issued, Policy, State, fail, open, step_up};
-pub(crate) use decision::{Counter, Decision, Settled, Settlement, settle, transaction_key, void};
+pub(crate) use decision::{Counter, Decision, Settled, Settlement, denied, settle, unknown_challenge, void};
 
 #[cfg(test)]
 mod tests;
