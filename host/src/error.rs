@@ -28,6 +28,8 @@ bandpass_core::codes! {
     PluginMissing = "plugin.missing",
     /// The plugin's file is not the one that was pinned.
     PluginDigest = "plugin.digest",
+    /// The plugin's component was revoked.
+    PluginRevoked = "plugin.revoked",
     /// The merchant's policies ask for what can't be asked for together.
     PluginConflict = "plugin.conflict",
     /// The plugin came with a proof of another submission.
@@ -68,6 +70,16 @@ bandpass_core::codes! {
     MerchantUnknown = "merchant.unknown",
     /// The host's configuration is not what its format says.
     ConfigMalformed = "config.malformed",
+    /// An entry of the audit chain is not what was written.
+    AuditChanged = "audit.changed",
+    /// An entry of the audit chain is missing.
+    AuditGap = "audit.gap",
+    /// The end of the audit chain is missing.
+    AuditCut = "audit.cut",
+    /// The audit chain was written anew: a checkpoint or a receipt says otherwise.
+    AuditRewritten = "audit.rewritten",
+    /// A checkpoint or a receipt was not signed by the host's key.
+    AuditSignature = "audit.signature",
     /// More is asked for than this host can do at the moment. Nothing was used up.
     HostOverloaded = "host.overloaded",
     /// The state that remembers used challenges can't be read or written.
@@ -95,6 +107,11 @@ pub enum Error {
 impl Error {
     pub(crate) fn host(code: Code, message: impl fmt::Display) -> Self {
         Self::Host { code, message: message.to_string() }
+    }
+
+    /// The machine lacks something that the host needs.
+    pub fn runtime(error: &impl fmt::Display) -> Self {
+        Self::host(Code::HostRuntime, error)
     }
 
     /// The file with a challenge can't be read as one.

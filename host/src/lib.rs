@@ -22,32 +22,45 @@
 //! # }
 //! ```
 
+mod activate;
+mod audit;
 mod bindings;
 mod cache;
+mod config;
 mod conformance;
 mod convert;
 mod decision;
 mod error;
+mod host;
 mod json;
+mod judge;
 mod limits;
 mod plugin;
+mod plugins;
+mod query;
 mod runtime;
+mod sign;
 mod state;
 mod store;
-mod used;
 mod verifier;
+mod workers;
 
+pub use activate::{activate_plugin, check_plugins, revoke_plugin};
+pub use audit::{AuditFinding, AuditReport, verify_audit};
 pub use bindings::policy::exports::bandpass::sdk::policy::{Description, Obligation, Query, Request};
 pub use bindings::sdk::exports::bandpass::sdk::setup::{Challenge, Check, Outcome as CheckOutcome, StatusListInfo};
 pub use bindings::sdk::exports::bandpass::sdk::verification::{
     Approval, CounterState, Demand, Distance, Evidence, Failure, Money, PathSegment, Payee, Payment, Requirements,
     StatusState, Transaction,
 };
+pub use config::{Config, Merchant, Pin, PolicyConfig};
 pub use conformance::run_vector;
 pub use decision::{Decision, Outcome, Proven};
 pub use error::{Code, Error};
+pub use host::{Answer, Host, IssuedChallenge, Metrics, NewChallenge};
 pub use plugin::{Plugin, Session};
+pub use plugins::PluginState;
+pub use query::NewTransaction;
 pub use runtime::{Runtime, VERIFIER_COMPONENT, digest};
 pub use store::Store;
-pub use used::UsedChallenges;
 pub use verifier::{Accepted, Verifier};
