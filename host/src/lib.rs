@@ -24,28 +24,41 @@
 
 mod bindings;
 mod cache;
+mod compiler;
 mod conformance;
 mod convert;
 mod decision;
 mod error;
+mod guest;
 mod json;
+mod ledger;
 mod limits;
 mod plugin;
+mod publisher;
+mod requirements;
 mod runtime;
+mod settings;
 mod store;
+mod submission;
 mod used;
 mod verifier;
 
-pub use bindings::policy::exports::bandpass::sdk::policy::{Description, Obligation, Query, Request};
+pub use bindings::policy::exports::bandpass::sdk::policy::{
+    Capability, Description, Obligation, Query, Request,
+};
 pub use bindings::sdk::exports::bandpass::sdk::setup::{Challenge, Check, Outcome as CheckOutcome, StatusListInfo};
 pub use bindings::sdk::exports::bandpass::sdk::verification::{
     Approval, CounterState, Demand, Distance, Evidence, Failure, Money, PathSegment, Payee, Payment, Requirements,
     StatusState, Transaction,
 };
+pub use compiler::{Compiler, CompilerLimits, compile_component};
 pub use conformance::run_vector;
 pub use decision::{Decision, Outcome, Proven};
 pub use error::{Code, Error};
+pub use ledger::{Holder, Ledger, Quantity, Refusal, Reservation, Scope};
 pub use plugin::{Plugin, Session};
+pub use publisher::verify_publisher;
 pub use runtime::{Runtime, VERIFIER_COMPONENT, digest};
+pub use submission::Submission;
 pub use used::UsedChallenges;
 pub use verifier::{Accepted, Verifier};

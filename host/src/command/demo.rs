@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anstream::println;
 use anstyle::{AnsiColor, Style};
 use anyhow::{Context as _, Result, bail};
-use bandpass::{Challenge, Decision, Plugin, Query, Request, Runtime, UsedChallenges, Verifier};
+use bandpass::{Challenge, Decision, Plugin, Query, Request, UsedChallenges, Verifier};
 use bandpass_roles::{
     BAND_VCT, Band, BandDetails, Issuer, Key, Phone, Request as Asked, StatusList, base64url, os_rng, random_id,
     transaction_data,
@@ -15,6 +15,7 @@ use bandpass_roles::{
 use clap::Args;
 use serde_json::{Map, Value, json};
 
+use crate::command::compile::runtime;
 use crate::{Verdict, input};
 
 /// Tell the story of a band: issued, worn, paying, and refused where it should be.
@@ -73,7 +74,7 @@ impl Story {
     fn begin(demo: &Demo) -> Result<Self> {
         let now = input::now(None)?;
         let rng = &mut os_rng();
-        let runtime = Runtime::new()?;
+        let runtime = runtime()?;
         let plugin = match &demo.plugin {
             Some(path) => input::file(path)?,
             None => input::file(&built_plugin()?)?,
@@ -90,7 +91,7 @@ impl Story {
         let steps = Vec::new();
         let story =
             Self { json: demo.json, steps, now, verifier, plugin, used, trust, issuer, status_list, phone, band };
-        let described = story.plugin.describe()?;
+        let described = story.plugin.description();
         story.say(
             "A wallet provider issues a credential to Lin's band",
             &format!("{BAND_VCT}, {} bytes", story.band.credential().len()),

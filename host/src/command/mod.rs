@@ -1,5 +1,6 @@
 //! A file a command.
 
+pub(crate) mod compile;
 pub(crate) mod conformance;
 pub(crate) mod decide;
 pub(crate) mod demo;
