@@ -447,7 +447,7 @@ impl Host {
         let mut asked = asked.await??;
         let merchant = setup.merchant(merchant)?;
         for more in step.iter().chain(&merchant.floor) {
-            asked.requirements = asked.requirements.and(more);
+            asked.requirements = asked.requirements.and(more)?;
         }
         let transaction_data = asked.transaction_data(&transactions)?;
         let nonce = random_id()?;

@@ -16,6 +16,7 @@ impl Accepted {
         json!({
             "issuer": self.issuer,
             "credential_type": self.credential_type,
+            "subject": self.subject,
             "claims": self.claims,
             "transactions": self.transactions.iter().map(transaction).collect::<Vec<_>>(),
             "evidence": self.evidence.as_ref().map(evidence),

@@ -133,7 +133,7 @@ impl Case {
             so_far = Some(match (so_far, decided) {
                 (_, deny @ Decision::Deny { .. }) => return Ok(deny),
                 (None, decided) => decided,
-                (Some(before), decided) => both(before, decided),
+                (Some(before), decided) => both(before, decided).unwrap_or_else(|error| Decision::deny(&error)),
             });
         }
         Ok(match so_far {
@@ -148,12 +148,12 @@ impl Case {
 }
 
 /// What two policies decided together, neither having denied.
-fn both(before: Decision, decided: Decision) -> Decision {
-    match (before, decided) {
+fn both(before: Decision, decided: Decision) -> Result<Decision, Error> {
+    Ok(match (before, decided) {
         (
             Decision::StepUp { reason, message, requirements },
             Decision::StepUp { requirements: more, .. },
-        ) => Decision::StepUp { reason, message, requirements: Box::new(requirements.and(&more)) },
+        ) => Decision::StepUp { reason, message, requirements: Box::new(requirements.and(&more)?) },
         (step_up @ Decision::StepUp { .. }, _) | (_, step_up @ Decision::StepUp { .. }) => step_up,
         (
             Decision::Allow { proven, reason, mut obligations },
@@ -167,7 +167,7 @@ fn both(before: Decision, decided: Decision) -> Decision {
             Decision::Allow { proven, reason, obligations }
         }
         (deny, _) => deny,
-    }
+    })
 }
 
 /// The caps of a merchant, as its policies reach them.

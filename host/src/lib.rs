@@ -26,41 +26,54 @@ mod activate;
 mod audit;
 mod bindings;
 mod cache;
+mod compiler;
 mod config;
 mod conformance;
 mod convert;
 mod decision;
 mod error;
+mod guest;
 mod host;
 mod json;
 mod judge;
+mod ledger;
 mod limits;
 mod plugin;
 mod plugins;
+mod publisher;
 mod query;
+mod requirements;
 mod runtime;
+mod settings;
 mod sign;
 mod state;
 mod store;
+mod submission;
 mod verifier;
 mod workers;
 
 pub use activate::{activate_plugin, check_plugins, revoke_plugin};
 pub use audit::{AuditFinding, AuditReport, verify_audit};
-pub use bindings::policy::exports::bandpass::sdk::policy::{Description, Obligation, Query, Request};
+pub use bindings::policy::exports::bandpass::sdk::policy::{
+    Capability, Description, Obligation, Query, Request,
+};
 pub use bindings::sdk::exports::bandpass::sdk::setup::{Challenge, Check, Outcome as CheckOutcome, StatusListInfo};
 pub use bindings::sdk::exports::bandpass::sdk::verification::{
     Approval, CounterState, Demand, Distance, Evidence, Failure, Money, PathSegment, Payee, Payment, Requirements,
     StatusState, Transaction,
 };
+pub use compiler::{Compiler, CompilerLimits, compile_component};
 pub use config::{Config, Merchant, Pin, PolicyConfig};
 pub use conformance::run_vector;
 pub use decision::{Decision, Outcome, Proven};
 pub use error::{Code, Error};
 pub use host::{Answer, Host, IssuedChallenge, Metrics, NewChallenge};
+pub use ledger::{Holder, Ledger, Quantity, Refusal, Reservation, Scope};
 pub use plugin::{Plugin, Session};
 pub use plugins::PluginState;
+pub use publisher::verify_publisher;
 pub use query::NewTransaction;
 pub use runtime::{Runtime, VERIFIER_COMPONENT, digest};
 pub use store::Store;
+pub use submission::Submission;
 pub use verifier::{Accepted, Verifier};

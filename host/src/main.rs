@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use anstream::{eprintln, println};
 use clap::{Parser, Subcommand};
 
-use command::{audit, challenge, conformance, decide, demo, explain, inspect, plugin, respond, verify, void};
+use command::{audit, challenge, compile, conformance, decide, demo, explain, inspect, plugin, respond, verify, void};
 
 /// Verifies tokens that are bound to a wearable, and runs merchants' policies on them.
 ///
@@ -40,6 +40,8 @@ enum Command {
     Inspect(inspect::Inspect),
     Demo(demo::Demo),
     Conformance(conformance::Conformance),
+    #[command(hide = true)]
+    CompileComponent(compile::Compile),
 }
 
 impl Command {
@@ -57,6 +59,7 @@ impl Command {
             Self::Inspect(inspect) => inspect.json,
             Self::Demo(demo) => demo.json,
             Self::Conformance(conformance) => conformance.json,
+            Self::CompileComponent(_) => false,
         }
     }
 }
@@ -108,6 +111,7 @@ fn main() -> ExitCode {
         Some(Command::Inspect(inspect)) => inspect.run(),
         Some(Command::Demo(demo)) => demo.run(),
         Some(Command::Conformance(conformance)) => conformance.run(),
+        Some(Command::CompileComponent(compile)) => return compile.run(),
         None => {
             eprintln!("bandpass: no command given; see `bandpass --help`");
             return USAGE.into();

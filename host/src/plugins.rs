@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use crate::config::{Config, Pin};
 use crate::error::{Code, Error};
-use crate::plugin::{Plugin, verify_publisher};
+use crate::plugin::Plugin;
+use crate::publisher::verify_publisher;
 use crate::runtime::{Runtime, digest};
 
 /// A plugin that is configured, and whether it can be used.

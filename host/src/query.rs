@@ -66,7 +66,7 @@ impl Asked {
             transaction_types.extend(query.transaction_types);
             let asked = to_sdk(query.requirements);
             requirements = Some(match requirements {
-                Some(before) => before.and(&asked),
+                Some(before) => before.and(&asked)?,
                 None => asked,
             });
         }

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use anstream::{eprintln, println};
 use anyhow::{Context as _, Result};
-use bandpass::{Challenge, Decision, Outcome, Plugin, Request, Runtime, Verifier};
+use bandpass::{Challenge, Decision, Outcome, Plugin, Request, Verifier};
 use clap::Args;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::command::compile::runtime;
 use crate::terminal::line;
 use crate::{Verdict, input};
 
@@ -103,7 +104,7 @@ impl Decide {
         let context = Value::Object(file.request.context).to_string();
         let request = Request { now, merchant: file.request.merchant, context };
         let settings = String::from_utf8(input::file(&self.settings)?).context("the settings are not text")?;
-        let runtime = Runtime::new()?;
+        let runtime = runtime()?;
         let mut verifier = Verifier::open(&runtime, input::file(&self.trust)?)?;
         let listed = input::status_lists(&mut verifier, &self.status_list, now)?;
         let plugin = Plugin::load(&runtime, &input::file(&self.plugin)?);

@@ -91,7 +91,7 @@ impl Story {
         write_host(folder, &issuer, &plugin, now)?;
         let config = Config::from_file(&folder.join("bandpass.toml"))?;
         let store = Store::open(&folder.join("store.sqlite").to_string_lossy())?;
-        let host = Host::open(&super::runtime()?, config, store, now)?;
+        let host = Host::open(&super::compile::runtime()?, config, store, now)?;
         let executor = tokio::runtime::Builder::new_current_thread().build()?;
         let story = Self { json: demo.json, steps: Vec::new(), now, host, executor, issuer, phone, key, band };
         story.say(

@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod challenge;
+pub(crate) mod compile;
 pub(crate) mod conformance;
 pub(crate) mod decide;
 pub(crate) mod demo;
@@ -15,9 +16,10 @@ pub(crate) mod void;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use bandpass::{Config, Error, Host, Runtime, Store};
+use bandpass::{Config, Error, Host, Store};
 use clap::Args;
 
+use self::compile::runtime;
 use crate::input;
 
 /// A host with its store.
@@ -45,11 +47,6 @@ impl Service {
         let host = Host::open(&runtime()?, config, Store::open(&self.store)?, self.now()?)?;
         Ok(block_on(work(&host))?)
     }
-}
-
-/// Plugins are compiled by another process of this very program.
-pub(crate) fn runtime() -> Result<Runtime> {
-    Ok(Runtime::new()?)
 }
 
 /// Runs what waits for stores and workers, which have threads of their own.

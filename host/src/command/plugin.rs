@@ -8,7 +8,7 @@ use bandpass::{PluginState, activate_plugin, check_plugins, revoke_plugin};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::runtime;
+use super::compile::runtime;
 use crate::terminal::line;
 use crate::{Verdict, input};
 
