@@ -47,5 +47,6 @@ pub use decision::{Decision, Outcome, Proven};
 pub use error::{Code, Error};
 pub use plugin::{Plugin, Session};
 pub use runtime::{Runtime, VERIFIER_COMPONENT, digest};
+pub use store::{Migration, Store};
 pub use used::UsedChallenges;
 pub use verifier::{Accepted, Verifier};

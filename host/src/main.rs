@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use anstream::{eprintln, println};
 use clap::{Parser, Subcommand};
 
-use command::{conformance, decide, demo, explain, inspect, verify};
+use command::{conformance, decide, demo, explain, inspect, migrate, verify};
 
 /// Verifies tokens that are bound to a wearable, and runs merchants' policies on them.
 ///
@@ -35,6 +35,7 @@ enum Command {
     Inspect(inspect::Inspect),
     Demo(demo::Demo),
     Conformance(conformance::Conformance),
+    Migrate(migrate::Migrate),
 }
 
 impl Command {
@@ -47,6 +48,7 @@ impl Command {
             Self::Inspect(inspect) => inspect.json,
             Self::Demo(demo) => demo.json,
             Self::Conformance(conformance) => conformance.json,
+            Self::Migrate(migrate) => migrate.json,
         }
     }
 }
@@ -93,6 +95,7 @@ fn main() -> ExitCode {
         Some(Command::Inspect(inspect)) => inspect.run(),
         Some(Command::Demo(demo)) => demo.run(),
         Some(Command::Conformance(conformance)) => conformance.run(),
+        Some(Command::Migrate(migrate)) => migrate.run(),
         None => {
             eprintln!("bandpass: no command given; see `bandpass --help`");
             return USAGE.into();
