@@ -82,7 +82,8 @@ pub fn check_plugins(runtime: &Runtime, config_path: &Path) -> Result<Vec<Plugin
 
 /// Changes the file as its author wrote it, comments included.
 fn edit(path: &Path, change: impl FnOnce(&mut DocumentMut) -> Option<()>) -> Result<(), Error> {
-    let malformed = |why: &dyn std::fmt::Display| Error::host(Code::ConfigMalformed, format!("{}: {why}", path.display()));
+    let malformed =
+        |why: &dyn std::fmt::Display| Error::host(Code::ConfigMalformed, format!("{}: {why}", path.display()));
     let text = fs::read_to_string(path).map_err(|error| unwritten(path, &error))?;
     let mut document = text.parse::<DocumentMut>().map_err(|error| malformed(&error))?;
     change(&mut document).ok_or_else(|| malformed(&"it has another form than what is to be changed"))?;

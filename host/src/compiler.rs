@@ -9,9 +9,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{
-    Resource, Rlimit, Signal, set_parent_process_death_signal, setpriority_process, setrlimit,
-};
+use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setpriority_process, setrlimit};
 use wasmtime::{Engine, OutOfMemory};
 
 use crate::cache::Compiled;
@@ -64,7 +62,8 @@ impl Compiler {
     }
 
     pub(crate) fn compile(&self, wasm: &[u8]) -> Result<Compiled, Error> {
-        let failed = |error: std::io::Error| Error::host(Code::HostRuntime, format!("the compiler does not run: {error}"));
+        let failed =
+            |error: std::io::Error| Error::host(Code::HostRuntime, format!("the compiler does not run: {error}"));
         let mut child = Command::new(&self.program)
             .args(["compile-component".into(), OsString::from("--memory"), self.limits.memory.to_string().into()])
             .args(["--cpu-seconds".to_owned(), self.limits.cpu_seconds.to_string()])
@@ -137,7 +136,12 @@ pub(crate) fn precompile(engine: &Engine, wasm: &[u8]) -> Result<Compiled, Error
 /// # Errors
 /// `plugin.malformed`; `plugin.compile` if memory ran out; `host.runtime` if limits can't be set. A process that runs out of
 /// time, or of memory at some other place, is killed.
-pub fn compile_component(memory: u64, cpu_seconds: u64, mut wasm: impl Read, mut code: impl Write) -> Result<(), Error> {
+pub fn compile_component(
+    memory: u64,
+    cpu_seconds: u64,
+    mut wasm: impl Read,
+    mut code: impl Write,
+) -> Result<(), Error> {
     let runtime = |error: &dyn std::fmt::Display| Error::host(Code::HostRuntime, error);
     let limit = |resource, limit| {
         let limits = Rlimit { current: Some(limit), maximum: Some(limit) };

@@ -167,7 +167,9 @@ impl Config {
             }
         }
         for (name, pin) in &self.plugins {
-            if let Some(publisher) = pin.publisher.as_ref().filter(|publisher| !self.publishers.contains_key(*publisher)) {
+            if let Some(publisher) =
+                pin.publisher.as_ref().filter(|publisher| !self.publishers.contains_key(*publisher))
+            {
                 return Err(format!("plugin `{name}`: there is no publisher `{publisher}`"));
             }
         }

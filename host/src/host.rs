@@ -178,7 +178,8 @@ impl Host {
         let mut own_verifier = self.own_verifier();
         self.inner.workers.change(|inputs| {
             if trust_changed {
-                *inputs = Inputs { trust: config.trust.as_slice().into(), epoch: inputs.epoch + 1, ..Inputs::default() };
+                *inputs =
+                    Inputs { trust: config.trust.as_slice().into(), epoch: inputs.epoch + 1, ..Inputs::default() };
             }
             for (uri, token) in lists {
                 inputs.add_status_list(uri, token, now);
@@ -266,7 +267,8 @@ impl Host {
         let before = self.inner.store.transact(keys, move |rows| rows.get::<state::Challenge>(&id)).await?;
         let before = before.ok_or_else(state::unknown_challenge)?.issued;
         let step = decision.outcome.get("requirements").and_then(Value::as_object).cloned().unwrap_or_default();
-        let step = requirements_over(Requirements::default(), &step).map_err(|why| Error::host(Code::HostStore, why))?;
+        let step =
+            requirements_over(Requirements::default(), &step).map_err(|why| Error::host(Code::HostStore, why))?;
         let transactions = before.transaction_data.iter().map(|sent| NewTransaction::read(sent));
         let transactions = transactions.collect::<Result<Vec<_>, _>>()?;
         let mut issued =
@@ -328,7 +330,8 @@ impl Host {
         let keys = Keys::at(now).row(Table::Decision, decision_id).row(Table::Chain, setup.config.name.clone());
         let keys = state::keys_of(keys, &found.reservations);
         let (id, merchant, chain) = (decision_id.to_owned(), merchant.to_owned(), setup.config.name.clone());
-        let voided = self.inner.store.transact(keys, move |rows| state::void(rows, &chain, &id, &merchant, now)).await?;
+        let voided =
+            self.inner.store.transact(keys, move |rows| state::void(rows, &chain, &id, &merchant, now)).await?;
         self.answer(&setup, &voided, None)
     }
 
@@ -437,7 +440,9 @@ impl Host {
         now: u64,
     ) -> Result<Issued, Error> {
         let folder = &setup.config.plugin_folder;
-        let plugins = policies.iter().map(|policy| Ok((self.inner.plugins.get(folder, &policy.sha256)?, policy.settings.clone())));
+        let plugins = policies
+            .iter()
+            .map(|policy| Ok((self.inner.plugins.get(folder, &policy.sha256)?, policy.settings.clone())));
         let plugins = plugins.collect::<Result<Vec<_>, Error>>()?;
         let request = Request { now, merchant: merchant.into(), context: context.clone() };
         let asked = self.inner.workers.run(move |_| {
@@ -672,7 +677,8 @@ fn counter(accepted: &Accepted) -> Option<Counter> {
 }
 
 fn transaction_ids(proven: &[(String, Accepted)]) -> Vec<String> {
-    let ids = proven.iter().flat_map(|(_, accepted)| &accepted.transactions).filter_map(|transaction| transaction.id.clone());
+    let ids =
+        proven.iter().flat_map(|(_, accepted)| &accepted.transactions).filter_map(|transaction| transaction.id.clone());
     ids.collect::<BTreeSet<_>>().into_iter().collect()
 }
 

@@ -150,17 +150,15 @@ impl Case {
 /// What two policies decided together, neither having denied.
 fn both(before: Decision, decided: Decision) -> Result<Decision, Error> {
     Ok(match (before, decided) {
-        (
-            Decision::StepUp { reason, message, requirements },
-            Decision::StepUp { requirements: more, .. },
-        ) => Decision::StepUp { reason, message, requirements: Box::new(requirements.and(&more)?) },
+        (Decision::StepUp { reason, message, requirements }, Decision::StepUp { requirements: more, .. }) => {
+            Decision::StepUp { reason, message, requirements: Box::new(requirements.and(&more)?) }
+        }
         (step_up @ Decision::StepUp { .. }, _) | (_, step_up @ Decision::StepUp { .. }) => step_up,
-        (
-            Decision::Allow { proven, reason, mut obligations },
-            Decision::Allow { obligations: more, .. },
-        ) => {
+        (Decision::Allow { proven, reason, mut obligations }, Decision::Allow { obligations: more, .. }) => {
             let is_new = |obligation: &Obligation| {
-                !obligations.iter().any(|there| (&there.name, &there.parameters) == (&obligation.name, &obligation.parameters))
+                !obligations
+                    .iter()
+                    .any(|there| (&there.name, &there.parameters) == (&obligation.name, &obligation.parameters))
             };
             let more = more.into_iter().filter(is_new).collect::<Vec<_>>();
             obligations.extend(more);

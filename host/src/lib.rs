@@ -54,9 +54,7 @@ mod workers;
 
 pub use activate::{activate_plugin, check_plugins, revoke_plugin};
 pub use audit::{AuditFinding, AuditReport, verify_audit};
-pub use bindings::policy::exports::bandpass::sdk::policy::{
-    Capability, Description, Obligation, Query, Request,
-};
+pub use bindings::policy::exports::bandpass::sdk::policy::{Capability, Description, Obligation, Query, Request};
 pub use bindings::sdk::exports::bandpass::sdk::setup::{Challenge, Check, Outcome as CheckOutcome, StatusListInfo};
 pub use bindings::sdk::exports::bandpass::sdk::verification::{
     Approval, CounterState, Demand, Distance, Evidence, Failure, Money, PathSegment, Payee, Payment, Requirements,
@@ -74,6 +72,6 @@ pub use plugins::PluginState;
 pub use publisher::verify_publisher;
 pub use query::NewTransaction;
 pub use runtime::{Runtime, VERIFIER_COMPONENT, digest};
-pub use store::Store;
+pub use store::{Migration, Store};
 pub use submission::Submission;
 pub use verifier::{Accepted, Verifier};

@@ -9,7 +9,9 @@ use std::process::ExitCode;
 use anstream::{eprintln, println};
 use clap::{Parser, Subcommand};
 
-use command::{audit, challenge, compile, conformance, decide, demo, explain, inspect, plugin, respond, verify, void};
+use command::{
+    audit, challenge, compile, conformance, decide, demo, explain, inspect, migrate, plugin, respond, verify, void,
+};
 
 /// Verifies tokens that are bound to a wearable, and runs merchants' policies on them.
 ///
@@ -40,6 +42,7 @@ enum Command {
     Inspect(inspect::Inspect),
     Demo(demo::Demo),
     Conformance(conformance::Conformance),
+    Migrate(migrate::Migrate),
     #[command(hide = true)]
     CompileComponent(compile::Compile),
 }
@@ -59,6 +62,7 @@ impl Command {
             Self::Inspect(inspect) => inspect.json,
             Self::Demo(demo) => demo.json,
             Self::Conformance(conformance) => conformance.json,
+            Self::Migrate(migrate) => migrate.json,
             Self::CompileComponent(_) => false,
         }
     }
@@ -111,6 +115,7 @@ fn main() -> ExitCode {
         Some(Command::Inspect(inspect)) => inspect.run(),
         Some(Command::Demo(demo)) => demo.run(),
         Some(Command::Conformance(conformance)) => conformance.run(),
+        Some(Command::Migrate(migrate)) => migrate.run(),
         Some(Command::CompileComponent(compile)) => return compile.run(),
         None => {
             eprintln!("bandpass: no command given; see `bandpass --help`");

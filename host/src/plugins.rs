@@ -67,7 +67,8 @@ impl Plugins {
             let unsigned = |why: &dyn std::fmt::Display| {
                 Error::host(Code::PluginSignature, format!("not signed by `{publisher}`: {why}"))
             };
-            let signature = fs::read_to_string(&path).map_err(|error| unsigned(&format!("{}: {error}", path.display())))?;
+            let signature =
+                fs::read_to_string(&path).map_err(|error| unsigned(&format!("{}: {error}", path.display())))?;
             let key = config.publishers.get(publisher).unwrap_or(&Value::Null);
             verify_publisher(signature.trim(), key, &pin.sha256)?;
         }

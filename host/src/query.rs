@@ -21,7 +21,8 @@ pub struct NewTransaction {
 impl NewTransaction {
     /// Out of transaction data that was sent.
     pub(crate) fn read(sent: &str) -> Result<Self, Error> {
-        let entry = Base64UrlUnpadded::decode_vec(sent).ok().and_then(|json| serde_json::from_slice::<Value>(&json).ok());
+        let entry =
+            Base64UrlUnpadded::decode_vec(sent).ok().and_then(|json| serde_json::from_slice::<Value>(&json).ok());
         let read = entry.and_then(|entry| {
             let payload = entry.get("payload").and_then(Value::as_object).cloned().unwrap_or_default();
             Some(Self { type_id: entry.get("type")?.as_str()?.to_owned(), payload })
@@ -142,11 +143,8 @@ fn add_credential(credentials: &mut Vec<Value>, credential: Value) -> Result<(),
 /// What tells the wallet beforehand what will be required (band profile, transaction data).
 fn require(requirements: &Requirements) -> Map<String, Value> {
     let mut require = Map::new();
-    let by_demand = [
-        ("approval", requirements.approval),
-        ("worn", requirements.worn),
-        ("confirm", requirements.confirmed),
-    ];
+    let by_demand =
+        [("approval", requirements.approval), ("worn", requirements.worn), ("confirm", requirements.confirmed)];
     for (name, demand) in by_demand {
         if demand == Demand::Required {
             require.insert(name.into(), true.into());
@@ -155,7 +153,8 @@ fn require(requirements: &Requirements) -> Map<String, Value> {
     if !requirements.methods.is_empty() {
         require.insert("methods".into(), requirements.methods.clone().into());
     }
-    for (name, number) in [("unlocked_within", requirements.unlocked_within), ("distance_mm", requirements.distance_mm)] {
+    for (name, number) in [("unlocked_within", requirements.unlocked_within), ("distance_mm", requirements.distance_mm)]
+    {
         if let Some(number) = number {
             require.insert(name.into(), number.into());
         }

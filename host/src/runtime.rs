@@ -99,11 +99,7 @@ impl Runtime {
     }
 
     /// From the cache, or compiled.
-    fn component(
-        &self,
-        wasm: &[u8],
-        compile: impl FnOnce() -> Result<Compiled, Error>,
-    ) -> Result<Component, Error> {
+    fn component(&self, wasm: &[u8], compile: impl FnOnce() -> Result<Compiled, Error>) -> Result<Component, Error> {
         match &self.cache {
             Some(cache) => cache.component(&self.engine, wasm, compile),
             None => compile()?.component(&self.engine),

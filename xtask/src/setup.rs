@@ -16,6 +16,7 @@ pub(crate) const BARE_METAL: &str = "thumbv7em-none-eabi";
 pub(crate) fn everything(project: &Project) -> Result<()> {
     for_build(project)?;
     for_fuzzing()?;
+    debian_packages()?;
     rust_target(BARE_METAL)?;
     npm_packages(project, "conformance/peers")?;
     python_packages(project)?;
@@ -37,6 +38,30 @@ pub(crate) fn for_build(project: &Project) -> Result<()> {
 /// What fuzzing needs: libFuzzer is C++.
 pub(crate) fn for_fuzzing() -> Result<()> {
     require("g++", "apt-get install g++")
+}
+
+/// What tests start: a `PostgreSQL` of their own, and `strace` to see what is synced when.
+fn debian_packages() -> Result<()> {
+    let strace = Command::new("strace").arg("--version").output().is_ok_and(|output| output.status.success());
+    if strace && bandpass_testing::binaries().is_some() {
+        return Ok(());
+    }
+    let install = ["install", "-y", "--no-install-recommends", "postgresql", "strace"];
+    if !output(Command::new("id").arg("-u")).is_ok_and(|user| user.trim() == "0") {
+        bail!("PostgreSQL or strace is missing: sudo apt-get {}", install.join(" "));
+    }
+    let apt = || {
+        let mut apt = Command::new("apt-get");
+        apt.arg("--quiet").env("DEBIAN_FRONTEND", "noninteractive");
+        apt
+    };
+    step("PostgreSQL and strace", || {
+        // The lists of packages may be missing or old.
+        run(apt().args(install)).or_else(|_| {
+            run(apt().arg("update"))?;
+            run(apt().args(install))
+        })
+    })
 }
 
 fn require(program: &str, remedy: &str) -> Result<()> {

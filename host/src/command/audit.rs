@@ -69,9 +69,9 @@ impl Verify {
         let report = block_on(verify_audit(&store, &key, &checkpoints, &receipts))?;
         match self.json {
             true => {
-                let findings = report.findings.iter().map(|finding| {
-                    json!({"chain": finding.chain, "seq": finding.seq, "error": finding.error.to_json()})
-                });
+                let findings = report.findings.iter().map(
+                    |finding| json!({"chain": finding.chain, "seq": finding.seq, "error": finding.error.to_json()}),
+                );
                 println!(
                     "{}",
                     json!({"entries": report.entries, "anchors": report.anchors, "findings": findings.collect::<Vec<_>>()})

@@ -8,6 +8,7 @@ pub(crate) mod decide;
 pub(crate) mod demo;
 pub(crate) mod explain;
 pub(crate) mod inspect;
+pub(crate) mod migrate;
 pub(crate) mod plugin;
 pub(crate) mod respond;
 pub(crate) mod verify;

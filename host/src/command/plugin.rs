@@ -74,7 +74,10 @@ impl Plugin {
         if self.json {
             let (described, version) = described.clone().unzip();
             let error = quarantined.as_ref().map(bandpass::Error::to_json);
-            println!("{}", json!({"name": name, "sha256": sha256, "describes": described, "version": version, "error": error}));
+            println!(
+                "{}",
+                json!({"name": name, "sha256": sha256, "describes": described, "version": version, "error": error})
+            );
             return;
         }
         match (quarantined, described) {

@@ -205,7 +205,10 @@ fn a_transaction_is_allowed_once() {
     assert_eq!(till.decides(with("c", 1, &step_up)), "step-up limit.above");
     assert_eq!(till.decides(with("c2", 2, &allow().outcome)), "allow limit.within");
     assert_eq!(till.decides(with("c3", 3, &allow().outcome)), "deny transaction.used");
-    assert!(matches!(till.challenge("c3").state, State::Answered(Answered { claims: None, .. })), "decided, and used up");
+    assert!(
+        matches!(till.challenge("c3").state, State::Answered(Answered { claims: None, .. })),
+        "decided, and used up"
+    );
 }
 
 #[test]

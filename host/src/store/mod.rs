@@ -5,11 +5,15 @@
 //! Nobody hears of a result before the commit is durable. Work that is refused writes nothing, and harms no other in its
 //! group.
 
+mod postgres;
 mod rows;
 mod sqlite;
+#[cfg(test)]
+mod tests;
 
 use std::future::Future;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -17,12 +21,12 @@ pub(crate) use rows::{AuditEntry, AuditPage, Keys, Record, Row, Rows, Table};
 
 use crate::error::{Code, Error};
 
-/// Pieces of work that are committed together.
-const MAX_GROUP: usize = 256;
 /// Pieces of work that may wait. Whoever comes later waits outside.
 const MAX_QUEUE: usize = 1_024;
-/// Seconds between two removals of rows whose time is over.
-const PRUNE_EVERY: u64 = 60;
+/// Between two removals of rows whose time is over.
+const PRUNE_EVERY: Duration = Duration::from_secs(60);
+/// Rows of a table that are removed together, while work waits.
+const PRUNED_AT_ONCE: usize = 1_000;
 
 /// Where a host keeps its state. Cheap to clone; the clones share one writer.
 #[derive(Clone, Debug)]
@@ -31,11 +35,16 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the file (`SQLite`) at this path, which is made if it is not there. Processes may share it.
+    /// Opens the `PostgreSQL` database at this URL (`postgres://` or `postgresql://`), which [`Store::migrate`] has prepared,
+    /// or else the file (`SQLite`) at this path, which is made if it is not there. Processes may share either.
     ///
     /// # Errors
-    /// `host.store` if it can't be opened or is something else.
+    /// `host.store` if it can't be opened, is something else or of another version, or would lose what it confirmed.
     pub fn open(location: &str) -> Result<Self, Error> {
+        if let Some(url) = postgres::url(location) {
+            let pool = postgres::pool(url)?;
+            return Self::start("bandpass-postgres", || postgres::Postgres::open(pool));
+        }
         let path = Path::new(location).to_owned();
         Self::start("bandpass-sqlite", move || std::future::ready(sqlite::Sqlite::in_file(&path)))
     }
@@ -48,6 +57,20 @@ impl Store {
         Self::start("bandpass-sqlite", || std::future::ready(sqlite::Sqlite::in_memory()))
     }
 
+    /// Brings the database at this URL to the version that this program needs. Whoever opens a file has that done by the way.
+    ///
+    /// # Errors
+    /// `host.store` if it can't be opened, is something else or of a newer version.
+    pub fn migrate(location: &str) -> Result<Migration, Error> {
+        let Some(url) = postgres::url(location) else {
+            return sqlite::Sqlite::migrate(Path::new(location));
+        };
+        let config = postgres::config(url)?;
+        // A thread of its own, for this one may have an executor.
+        let migrate = || executor()?.block_on(postgres::migrate(&config));
+        std::thread::scope(|scope| scope.spawn(migrate).join()).map_err(|_| gone())?
+    }
+
     /// The writer has a thread of its own with an executor on it, so that embedders need none.
     fn start<B: Backend, F: Future<Output = Result<B, Error>>>(
         name: &str,
@@ -56,9 +79,9 @@ impl Store {
         let (queue, waiting) = mpsc::channel(MAX_QUEUE);
         let (opened, is_open) = std::sync::mpsc::channel();
         let writer = move || {
-            let executor = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            let executor = match executor() {
                 Ok(executor) => executor,
-                Err(error) => return drop(opened.send(Err(failed(error)))),
+                Err(error) => return drop(opened.send(Err(error))),
             };
             executor.block_on(async {
                 match open().await {
@@ -81,6 +104,7 @@ impl Store {
         keys: Keys,
         work: impl FnOnce(&mut Rows) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
+        keys.check()?;
         let (task, answer) = Task::new(keys, work);
         self.queue.send(task).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
@@ -92,29 +116,43 @@ impl Store {
         keys: Keys,
         work: impl FnOnce(&mut Rows) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
+        keys.check()?;
         let (task, answer) = Task::new(keys, work);
         self.queue.blocking_send(task).map_err(|_| gone())?;
         answer.blocking_recv().map_err(|_| gone())?
     }
 }
 
+/// What became of a database that was migrated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Migration {
+    /// Version before; 0: it was empty.
+    pub from: u32,
+    /// Version now.
+    pub to: u32,
+}
+
 /// What keeps rows.
 trait Backend: Sized + 'static {
+    /// Pieces of work that are committed together.
+    const MAX_GROUP: usize;
+
     /// Begins a transaction in which nobody else changes what `keys` name, and loads that.
     async fn begin(&mut self, keys: &Keys) -> Result<Rows, Error>;
 
-    /// Saves what changed and commits durably. Whatever goes wrong, nothing is left half done.
+    /// Saves what changed and commits durably. Whatever goes wrong, nothing is left half done; but who loses the connection
+    /// while it commits can't tell whether it did.
     async fn commit(&mut self, rows: &Rows) -> Result<(), Error>;
 
-    /// Removes rows of [`Table::PRUNED`] that are due.
-    async fn prune(&mut self, now: u64) -> Result<(), Error>;
+    /// Removes at most [`PRUNED_AT_ONCE`] rows of each of [`Table::PRUNED`] that are due. Whether more may be.
+    async fn prune(&mut self, now: u64) -> Result<bool, Error>;
 }
 
 /// The writer: until every [`Store`] is gone and nothing waits.
-async fn write(mut backend: impl Backend, mut waiting: mpsc::Receiver<Box<dyn Work>>) {
+async fn write<B: Backend>(mut backend: B, mut waiting: mpsc::Receiver<Box<dyn Work>>) {
     let mut group = Vec::new();
-    let mut pruned = 0;
-    while waiting.recv_many(&mut group, MAX_GROUP).await > 0 {
+    let mut prune_at = Instant::now();
+    while waiting.recv_many(&mut group, B::MAX_GROUP).await > 0 {
         let keys = group.iter().fold(Keys::default(), |keys, work| keys.and(work.keys()));
         let committed = commit(&mut backend, &keys, &mut group).await;
         if let Err(error) = &committed {
@@ -123,10 +161,13 @@ async fn write(mut backend: impl Backend, mut waiting: mpsc::Receiver<Box<dyn Wo
         for work in group.drain(..) {
             work.reply(committed.clone());
         }
-        if keys.now() >= pruned + PRUNE_EVERY {
-            pruned = keys.now();
-            if let Err(error) = backend.prune(pruned).await {
+        if committed.is_ok() && Instant::now() >= prune_at {
+            let more = backend.prune(keys.now()).await.unwrap_or_else(|error| {
                 tracing::warn!("rows whose time is over stay: {error}");
+                false
+            });
+            if !more {
+                prune_at = Instant::now() + PRUNE_EVERY;
             }
         }
     }
@@ -180,6 +221,28 @@ impl<T: Send, F: FnOnce(&mut Rows) -> Result<T, Error> + Send> Work for Task<T, 
         // Whoever asked may have gone; what was decided stands.
         let _ = self.asked.send(committed.and(done));
     }
+}
+
+fn executor() -> Result<tokio::runtime::Runtime, Error> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)
+}
+
+/// What database and program are to each other.
+fn is_current(version: u32, newest: usize) -> Result<bool, Error> {
+    let version = usize::try_from(version).map_err(failed)?;
+    match version > newest {
+        true => Err(failed(format!("the store is of version {version}, newer than this program's {newest}"))),
+        false => Ok(version == newest),
+    }
+}
+
+/// Times and counts are far below what overflows.
+fn integer(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn natural(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
 }
 
 fn failed(error: impl std::fmt::Display) -> Error {

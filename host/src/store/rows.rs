@@ -8,6 +8,9 @@ use serde::de::DeserializeOwned;
 use super::failed;
 use crate::error::Error;
 
+/// Bytes of a key or chain's name. An index of `PostgreSQL` takes some 2,700.
+const MAX_NAME: usize = 1_024;
+
 /// A table of rows that have a key, and a value in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Table {
@@ -94,7 +97,8 @@ pub(crate) struct AuditPage {
     pub(crate) limit: u32,
 }
 
-/// Names what a piece of work needs.
+/// Names what a piece of work needs. Nobody else changes the rows that it names until the work is committed; but what comes
+/// along with a name, such as a cap's reservations, is safe only if whoever changes it names the same.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Keys {
     now: u64,
@@ -135,6 +139,12 @@ impl Keys {
         self.pages.extend(other.pages.iter().cloned());
         self.chains |= other.chains;
         self
+    }
+
+    /// Whether every backend can hold them: what one can't would fail others' work with it.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        let names = self.rows.iter().map(|(_, key)| key).chain(self.pages.iter().map(|page| &page.chain));
+        names.map(String::as_str).try_for_each(storable)
     }
 
     pub(super) fn now(&self) -> u64 {
@@ -219,6 +229,8 @@ impl Rows {
     }
 
     pub(crate) fn put<R: Record>(&mut self, record: &R) -> Result<(), Error> {
+        storable(record.key())?;
+        record.parent().map_or(Ok(()), storable)?;
         let value = serde_json::to_string(record).map_err(failed)?;
         let row = Row { value, parent: record.parent().map(ToOwned::to_owned), due: record.due() };
         self.draft.insert((R::TABLE, record.key().to_owned()), Some(row));
@@ -253,6 +265,13 @@ impl Rows {
         let from = (page.chain.clone(), page.after.saturating_add(1));
         let of_chain = self.read.range(from..).take_while(|((chain, _), _)| *chain == page.chain);
         of_chain.map(|(_, entry)| entry.clone()).take(usize::try_from(page.limit).unwrap_or(usize::MAX)).collect()
+    }
+}
+
+fn storable(name: &str) -> Result<(), Error> {
+    match name.len() > MAX_NAME || name.contains('\0') {
+        true => Err(failed(format!("a key has a null character, or more than {MAX_NAME} bytes"))),
+        false => Ok(()),
     }
 }
 

@@ -5,9 +5,15 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
-use super::{AuditEntry, Backend, Keys, Row, Rows, Table, failed};
+use super::{
+    AuditEntry, Backend, Keys, Migration, PRUNED_AT_ONCE, Row, Rows, Table, failed, integer, is_current, natural,
+};
 use crate::error::Error;
 
+/// What makes an empty database one of this version. Once published they stay as they are.
+const MIGRATIONS: [&str; 1] = [include_str!("migrations/sqlite-1.sql")];
+/// Says in the file whose it is: `band`.
+const APPLICATION: u32 = 0x6261_6e64;
 /// How long to wait for another process's transaction.
 const BUSY: Duration = Duration::from_secs(5);
 
@@ -18,24 +24,68 @@ pub(super) struct Sqlite {
 
 impl Sqlite {
     pub(super) fn in_file(path: &Path) -> Result<Self, Error> {
-        // No special names: `:memory:` and `file:` URIs would be files that nobody shares.
-        let path = std::path::absolute(path).map_err(failed)?;
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        Self::new(Connection::open_with_flags(path, flags)).map_err(failed)
+        Self::open(path).map(|(store, _)| store)
     }
 
     pub(super) fn in_memory() -> Result<Self, Error> {
-        Self::new(Connection::open_in_memory()).map_err(failed)
+        Self::new(Connection::open_in_memory()).map(|(store, _)| store)
     }
 
-    fn new(database: rusqlite::Result<Connection>) -> rusqlite::Result<Self> {
-        let database = database?;
-        database.busy_timeout(BUSY)?;
+    pub(super) fn migrate(path: &Path) -> Result<Migration, Error> {
+        Self::open(path).map(|(_, migration)| migration)
+    }
+
+    fn open(path: &Path) -> Result<(Self, Migration), Error> {
+        // No special names: `:memory:` and `file:` URIs would be files that nobody shares.
+        let path = std::path::absolute(path).map_err(failed)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        Self::new(Connection::open_with_flags(path, flags))
+    }
+
+    fn new(database: rusqlite::Result<Connection>) -> Result<(Self, Migration), Error> {
+        let store = Self { database: database.map_err(failed)? };
+        store.database.busy_timeout(BUSY).map_err(failed)?;
+        // Looked at before anything is written: it may be another program's.
+        let from = store.version()?;
         // The log is synced at every commit, so that what was answered survives a loss of power.
-        database.pragma_update(None, "journal_mode", "WAL")?;
-        database.pragma_update(None, "synchronous", "FULL")?;
-        database.execute_batch(&migrations(Table::ALL))?;
-        Ok(Self { database })
+        let durable = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL";
+        store.database.execute_batch(durable).map_err(failed)?;
+        if !is_current(from, MIGRATIONS.len())? {
+            store.database.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
+            store.upgrade()?;
+        }
+        let to = store.version()?;
+        Ok((store, Migration { from, to }))
+    }
+
+    /// Version of the tables; 0 if there are none.
+    fn version(&self) -> Result<u32, Error> {
+        let sql = "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)
+                       FROM pragma_application_id, pragma_user_version";
+        let row = self.database.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+        match row.map_err(failed)? {
+            (APPLICATION, version, _) => {
+                is_current(version, MIGRATIONS.len())?;
+                Ok(version)
+            }
+            (0, 0, 0) => Ok(0),
+            (_, _, _) => Err(failed("the store is another program's database")),
+        }
+    }
+
+    /// Within a transaction, for others may be about to do the same.
+    fn upgrade(&self) -> Result<(), Error> {
+        let from = usize::try_from(self.version()?).map_err(failed)?;
+        let migrations = MIGRATIONS.get(from..).unwrap_or_default().concat();
+        let newest = MIGRATIONS.len();
+        let end = format!("PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {newest}; COMMIT");
+        self.database.execute_batch(&(migrations + &end)).map_err(failed)
+    }
+
+    /// As if the disk had room for no more.
+    #[cfg(test)]
+    pub(super) fn limit_pages(&self, pages: u32) {
+        self.database.pragma_update(None, "max_page_count", pages).expect("a limit");
     }
 
     fn load(&self, keys: &Keys) -> rusqlite::Result<Rows> {
@@ -70,7 +120,7 @@ impl Sqlite {
             let mut entries = entries.query(params![page.chain, integer(page.after), page.limit])?;
             while let Some(row) = entries.next()? {
                 let (chain, seq, entry, hash) = (row.get(0)?, row.get::<_, i64>(1)?, row.get(2)?, row.get(3)?);
-                rows.load_entry(AuditEntry { chain, seq: u64::try_from(seq).unwrap_or(0), entry, hash });
+                rows.load_entry(AuditEntry { chain, seq: natural(seq), entry, hash });
             }
         }
         Ok(rows)
@@ -108,6 +158,8 @@ impl Sqlite {
 }
 
 impl Backend for Sqlite {
+    const MAX_GROUP: usize = 256;
+
     async fn begin(&mut self, keys: &Keys) -> Result<Rows, Error> {
         // One that is only read would otherwise find out late that somebody else wrote.
         let begun = self.database.prepare_cached("BEGIN IMMEDIATE").and_then(|mut begin| begin.execute([]));
@@ -118,39 +170,20 @@ impl Backend for Sqlite {
         self.save(rows).or_else(|error| self.roll_back(error))
     }
 
-    async fn prune(&mut self, now: u64) -> Result<(), Error> {
-        for table in Table::PRUNED {
-            let name = table.name();
-            self.database
-                .execute(&format!("DELETE FROM {name} WHERE parent IS NULL AND due <= ?1"), [integer(now)])
-                .map_err(failed)?;
+    async fn prune(&mut self, now: u64) -> Result<bool, Error> {
+        let mut more = false;
+        for table in Table::PRUNED.map(Table::name) {
+            let sql = format!(
+                "DELETE FROM {table} WHERE key IN (SELECT key FROM {table} WHERE due <= ?1 LIMIT {PRUNED_AT_ONCE})"
+            );
+            let removed = self.database.execute(&sql, [integer(now)]).map_err(failed)?;
+            more |= removed >= PRUNED_AT_ONCE;
         }
-        Ok(())
+        Ok(more)
     }
 }
 
 fn row_at(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<Row> {
     let due = row.get::<_, Option<i64>>(first + 2)?;
-    let due = due.map(|due| u64::try_from(due).unwrap_or(0));
-    Ok(Row { value: row.get(first)?, parent: row.get(first + 1)?, due })
-}
-
-/// Times and counts are far below what overflows.
-fn integer(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-fn migrations(tables: [Table; 7]) -> String {
-    let mut sql = String::new();
-    for table in tables {
-        let name = table.name();
-        sql += &format!(
-            "CREATE TABLE IF NOT EXISTS {name} (key TEXT PRIMARY KEY, value TEXT NOT NULL, parent TEXT, due INTEGER)
-                 STRICT, WITHOUT ROWID;
-             CREATE INDEX IF NOT EXISTS {name}_due ON {name} (parent, due);\n"
-        );
-    }
-    sql + "CREATE TABLE IF NOT EXISTS audit (
-               chain TEXT NOT NULL, seq INTEGER NOT NULL, entry TEXT NOT NULL, hash TEXT NOT NULL, PRIMARY KEY (chain, seq)
-           ) STRICT, WITHOUT ROWID;\n"
+    Ok(Row { value: row.get(first)?, parent: row.get(first + 1)?, due: due.map(natural) })
 }

@@ -1,0 +1,5 @@
+//! What tests need around them.
+
+mod postgres;
+
+pub use postgres::{Postgres, binaries};
