@@ -12,7 +12,7 @@ use crate::bindings::sdk::exports::bandpass::sdk::setup::{Challenge, StatusListI
 use crate::bindings::sdk::exports::bandpass::sdk::verification::Requirements;
 use crate::config::{Config, Merchant, Pin};
 use crate::error::{Code, Error};
-use crate::json::{requirements, requirements_over};
+use crate::json::requirements_over;
 use crate::judge::{Case, Judged};
 use crate::plugin::Plugin;
 use crate::plugins::{PluginState, Plugins};
@@ -188,6 +188,8 @@ impl Host {
         if trust_changed {
             *own_verifier = verifier;
         }
+        // What only old challenges need is loaded again when one is answered.
+        self.inner.plugins.keep_only(&setup.in_use());
         *self.inner.setup.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(setup);
         Ok(())
     }
@@ -523,6 +525,10 @@ impl Setup {
         let ready = config.plugins.iter().map(ready).collect();
         let signer = Signer::new(config.signing_key.clone());
         Self { config, signer, plugins: ready }
+    }
+
+    fn in_use(&self) -> BTreeSet<String> {
+        self.plugins.values().filter_map(|ready| Some(ready.active.as_ref()?.0.clone())).collect()
     }
 
     fn merchant(&self, id: &str) -> Result<&Merchant, Error> {
