@@ -4,22 +4,11 @@
 //! A policy sees the verifier only through the `verification` interface, which this host serves it. An allow can't be
 //! forged: it must carry a handle that the verifier made for this very submission.
 //!
-//! ```no_run
-//! use bandpass::{Challenge, Plugin, Request, Runtime, Verifier};
+//! [`Host`] is the whole way: challenge, answer, policies, one transaction, receipt. Its parts can be used by themselves:
+//! [`Verifier`], [`Plugin`].
 //!
-//! # fn main() -> Result<(), bandpass::Error> {
-//! # let (wasm, trust, status_list, settings, vp_token) = (vec![], vec![], vec![], "{}", "");
-//! # let (nonce, now) = (String::new(), 0);
-//! let runtime = Runtime::new()?;
-//! let mut verifier = Verifier::open(&runtime, trust)?;
-//! verifier.update_status(status_list, now)?;
-//! let plugin = Plugin::load(&runtime, &wasm)?;
-//! let challenge = Challenge::new("x509_san_dns:shop.example".into(), nonce, now);
-//! let request = Request { now: challenge.now, merchant: "shop".into(), context: "{}".into() };
-//! let outcome = plugin.decide(&mut verifier, settings, vp_token.as_bytes(), &challenge, &request);
-//! println!("{}", outcome.decision.reason());
-//! # Ok(())
-//! # }
+//! ```no_run
+#![doc = include_str!("../examples/embed.rs")]
 //! ```
 
 mod activate;

@@ -19,10 +19,8 @@ use crate::settings;
 use crate::submission::{Submission, stopped_earlier};
 use crate::verifier::Verifier;
 
-const LEDGER: &str = "bandpass:sdk/ledger@0.1.0";
-const LOG: &str = "bandpass:sdk/log@0.1.0";
 /// Interfaces that a policy may import here.
-const OFFERED: &[&str] = &["bandpass:sdk/verification@0.1.0", LEDGER, LOG];
+const OFFERED: &[&str] = &["bandpass:sdk/verification@0.1.0", "bandpass:sdk/ledger@0.1.0", "bandpass:sdk/log@0.1.0"];
 /// Longest name and version of a policy, in bytes.
 const MAX_NAME: usize = 100;
 
@@ -30,7 +28,6 @@ const MAX_NAME: usize = 100;
 pub struct Plugin {
     pre: MerchantPolicyPre<State>,
     description: policy::Description,
-    imports: Vec<&'static str>,
     name: Arc<str>,
 }
 
@@ -42,7 +39,7 @@ impl Plugin {
     /// with, such as `plugin.trap`.
     pub fn load(runtime: &Runtime, wasm: &[u8]) -> Result<Self, Error> {
         let component = runtime.plugin(wasm)?;
-        let imports = imports(runtime, &component)?;
+        check_imports(runtime, &component)?;
         let linker = linker(runtime).map_err(|error| Error::host(Code::HostRuntime, error))?;
         let pre = linker.instantiate_pre(&component).and_then(MerchantPolicyPre::new);
         let pre = pre.map_err(|error| Error::host(Code::PluginMalformed, readable(&error.root_cause().to_string())))?;
@@ -53,7 +50,7 @@ impl Plugin {
             }
         }
         let name = description.name.as_str().into();
-        Ok(Self { pre, description, imports, name })
+        Ok(Self { pre, description, name })
     }
 
     /// What the policy says of itself.
@@ -62,14 +59,10 @@ impl Plugin {
         &self.description
     }
 
-    /// Whether it imports an interface, or says that it can't work without.
+    /// Whether it says that it can't work without an interface. One that only imports it may have settings without.
     #[must_use]
     pub fn needs(&self, capability: policy::Capability) -> bool {
-        let import = match capability {
-            policy::Capability::Ledger => LEDGER,
-            policy::Capability::Log => LOG,
-        };
-        self.imports.contains(&import) || self.description.capabilities.contains(&capability)
+        self.description.capabilities.contains(&capability)
     }
 
     /// Holds a merchant's settings (JSON) against the policy's schema, and has the policy check them.
@@ -105,7 +98,7 @@ impl Plugin {
         request: &policy::Request,
     ) -> Outcome {
         if self.needs(policy::Capability::Ledger) {
-            let message = "the plugin needs a ledger, which is not offered here";
+            let message = "the plugin needs a ledger, which is not there";
             return Outcome::denied(&Error::host(Code::PluginImport, message));
         }
         let decided = self.session(settings).and_then(|mut session| {
@@ -116,16 +109,15 @@ impl Plugin {
     }
 }
 
-/// Those of the interfaces that are offered which a policy imports.
-fn imports(runtime: &Runtime, component: &Component) -> Result<Vec<&'static str>, Error> {
+fn check_imports(runtime: &Runtime, component: &Component) -> Result<(), Error> {
     let component_type = component.component_type();
-    let offered = component_type.imports(runtime.engine()).map(|(name, _)| {
-        OFFERED.iter().copied().find(|offered| *offered == name).ok_or_else(|| {
+    match component_type.imports(runtime.engine()).find(|(name, _)| !OFFERED.contains(name)) {
+        None => Ok(()),
+        Some((name, _)) => {
             let message = format!("the plugin imports `{}`, which this host does not offer", readable(name));
-            Error::host(Code::PluginImport, message)
-        })
-    });
-    offered.collect()
+            Err(Error::host(Code::PluginImport, message))
+        }
+    }
 }
 
 fn linker(runtime: &Runtime) -> wasmtime::Result<Linker<State>> {

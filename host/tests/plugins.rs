@@ -100,7 +100,7 @@ fn a_hostile_description_is_refused_with_its_code() {
     for refused in ["allow", "1", "\"refuse-settings\""] {
         assert_eq!(plugin.check_settings(refused).expect_err("refused").code(), "plugin.settings");
     }
-    assert!(plugin.needs(Capability::Ledger) && plugin.needs(Capability::Log));
+    assert!(plugin.needs(Capability::Ledger) && !plugin.needs(Capability::Log));
 }
 
 /// A policy in so few words that it can do what no Rust would: `evaluate` returns what stands at 128, where `body` may put
@@ -344,13 +344,13 @@ fn what_is_no_policy_is_refused() {
 }
 
 #[test]
-fn the_sample_policy_imports_the_verifier_alone() {
+fn the_sample_policy_imports_verifier_and_ledger_alone() {
     let engine = wasmtime::Engine::default();
     let wasm = built("dist/plugins/retail-checkout.wasm");
     let component = wasmtime::component::Component::from_binary(&engine, &wasm).expect("a component");
     let component_type = component.component_type();
     let imports = component_type.imports(&engine).map(|(name, _)| name.to_owned()).collect::<Vec<_>>();
-    assert_eq!(imports, ["bandpass:sdk/verification@0.1.0"]);
+    assert_eq!(imports, ["bandpass:sdk/verification@0.1.0", "bandpass:sdk/ledger@0.1.0"]);
 }
 
 #[test]
@@ -372,6 +372,7 @@ fn settings_of_the_sample_policy_are_checked() {
         r#"{"currency":"CNY","passwordless_limit":"2e9"}"#,
         r#"{"currency":"CNY","passwordless_limit":"200.00","passwordles_limit":"9"}"#,
         r#"{"currency":"CNY","currency":"EUR","passwordless_limit":"200.00"}"#,
+        r#"{"currency":"CNY","passwordless_limit":"200.00","daily_limit":"much"}"#,
     ] {
         assert_eq!(plugin.session(bad).err().expect("refused").code(), "plugin.settings", "{bad}");
         assert_eq!(plugin.check_settings(bad).expect_err("refused").code(), "plugin.settings", "{bad}");

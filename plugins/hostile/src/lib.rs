@@ -5,7 +5,7 @@ use std::hint::black_box;
 
 use bandpass_policy::ledger::{self, Quantity, Scope};
 use bandpass_policy::{
-    Allowance, Decision, Demand, Denial, Description, Money, Obligation, Policy, Query, Request, Requirements,
+    Allowance, Capability, Decision, Demand, Denial, Description, Money, Obligation, Policy, Query, Request, Requirements,
 };
 use bandpass_policy::{Submission, Verified, by_profile, log};
 
@@ -26,7 +26,7 @@ impl Policy for Hostile {
             name: env!("CARGO_PKG_NAME").into(),
             version: env!("CARGO_PKG_VERSION").into(),
             settings_schema: r#"{"type": "string"}"#.into(),
-            capabilities: vec![],
+            capabilities: vec![Capability::Ledger],
         };
         match &black_box(&DESCRIBES)[26..] {
             b"trap__" => panic_without_words(),
