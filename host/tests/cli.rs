@@ -292,28 +292,6 @@ fn decide_refuses_a_challenge_that_nobody_could_answer() {
 }
 
 #[test]
-fn a_challenge_counts_once_where_state_is_kept() {
-    let desk = Desk::new("accept/payment");
-    let state = desk.path("state");
-    let decide = || desk.decide(&["--state", text(&state), "--json"]);
-    // A token that is refused uses nothing up.
-    desk.write("token", "x");
-    assert_eq!(decide().json()["reason"], "token.malformed");
-    desk.write("token", &desk.vector.vp_token);
-    let first = decide();
-    assert_eq!((first.code, &first.json()["replay"]), (0, &json!("checked")));
-    let second = decide();
-    assert_eq!((second.code, &second.json()["reason"]), (2, &json!("challenge.used")));
-    // At once from several processes.
-    fs::remove_file(&state).expect("removed");
-    let allowed = std::thread::scope(|scope| {
-        let racers = (0..4).map(|_| scope.spawn(|| decide().code)).collect::<Vec<_>>();
-        racers.into_iter().map(|racer| racer.join().expect("no panic")).filter(|code| *code == 0).count()
-    });
-    assert_eq!(allowed, 1);
-}
-
-#[test]
 fn inspect_shows_a_token_and_says_that_nothing_is_verified() {
     let desk = Desk::new("accept/payment");
     let shown = bandpass(&["inspect", text(&desk.path("token"))], b"");
@@ -333,7 +311,7 @@ fn what_the_demo_saves_can_be_tried() {
     let path = |name: &str| folder.path().join(name).to_str().expect("text").to_owned();
     assert_eq!(bandpass(&["demo", "--save", &path("")], b"").code, 0);
     let (token, trust, settings) = (path("token"), path("trust.json"), path("settings.json"));
-    let (challenge, status_list) = (path("challenge.json"), path("status-list"));
+    let (challenge, status_list) = (path("decide.json"), path("status-list"));
     let decide = ["decide", "--plugin", POLICY, "--settings", &settings, "--trust", &trust, "--challenge", &challenge];
     assert_eq!(bandpass(&[&decide[..], &["--status-list", &status_list, &token]].concat(), b"").code, 0);
     let challenge: Value = serde_json::from_slice(&fs::read(challenge).expect("read")).expect("JSON");
@@ -368,6 +346,7 @@ fn the_demo_goes_as_it_should() {
         ("deny", "holder.audience"),
         ("deny", "challenge.used"),
         ("deny", "holder.signature"),
+        ("deny", "evidence.counter"),
         ("deny", "approval.missing"),
         ("deny", "approval.phone"),
         ("deny", "approval.self"),

@@ -10,7 +10,7 @@ use bandpass::{Capability, Error, Host, NewChallenge, Pin, Requirements, Store, 
 use bandpass_roles::{Key, os_rng};
 use base64ct::Encoding as _;
 use serde_json::{Map, Value, json};
-use shop::{NOW, SHOP, Shop, built, merchant, pay, payment, payment_of, said, settings};
+use shop::{NOW, SHOP, Shop, built, daily, merchant, pay, payment, payment_of, said, settings};
 
 fn run<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().expect("an executor").block_on(work)
@@ -180,7 +180,7 @@ fn a_transaction_is_allowed_once_and_a_copied_key_is_caught() {
 #[test]
 fn a_daily_limit_counts_what_was_allowed_and_a_void_gives_it_back() {
     let shop = Shop::new();
-    let settings = json!({"currency": "CNY", "passwordless_limit": "200.00", "daily_limit": "100.00"});
+    let settings = daily("100.00");
     let host = shop.host(shop.config(&settings), Store::in_memory().expect("a store"));
     let (mut lin, mut wei) = (shop.customer("lin"), shop.customer("wei"));
     // The same account with another band.
@@ -205,7 +205,7 @@ fn a_daily_limit_counts_what_was_allowed_and_a_void_gives_it_back() {
 #[test]
 fn caps_are_never_passed_by_payments_at_once() {
     let shop = Shop::new();
-    let settings = json!({"currency": "CNY", "passwordless_limit": "200.00", "daily_limit": "100.00"});
+    let settings = daily("100.00");
     let host = shop.host(shop.config(&settings), Store::in_memory().expect("a store"));
     let allowed = run(async {
         let payments = (0..32).map(|_| {
@@ -261,7 +261,7 @@ fn a_bad_plugin_is_quarantined_and_keeps_nobody_else_from_working() {
     let retail = built("dist/plugins/retail-checkout.wasm");
     // The folder's file was changed after it was pinned.
     let changed = digest(b"something else");
-    fs::write(shop.folder.path().join(format!("{changed}.wasm")), &retail).expect("written");
+    fs::write(shop.path.join(format!("{changed}.wasm")), &retail).expect("written");
     let garbage = shop.install(b"not wasm");
     config.publishers.insert(name("acme"), publisher.jwk());
     for (plugin, sha256, publisher) in [
@@ -300,7 +300,7 @@ fn a_bad_plugin_is_quarantined_and_keeps_nobody_else_from_working() {
     // Signed, it is good.
     let payload = json!({"name": "retail-checkout", "version": "0.1.0", "sha256": digest(&retail)});
     let signature = publisher.sign(&json!({"alg": "ES256", "typ": "bandpass-plugin+jwt"}), &payload);
-    fs::write(shop.folder.path().join(format!("{}.jws", digest(&retail))), signature).expect("written");
+    fs::write(shop.path.join(format!("{}.jws", digest(&retail))), signature).expect("written");
     host.reload(config, NOW).expect("reloaded");
     assert!(host.plugins().iter().all(|state| state.name != "unsigned" || state.quarantined.is_none()));
 }
@@ -384,7 +384,7 @@ fn too_many_answers_at_once_are_sent_away_with_nothing_used_up() {
 #[test]
 fn the_policy_of_another_merchant_has_other_caps() {
     let shop = Shop::new();
-    let settings = json!({"currency": "CNY", "passwordless_limit": "200.00", "daily_limit": "100.00"});
+    let settings = daily("100.00");
     let mut config = shop.config(&settings);
     config.merchants.insert("another".into(), merchant(&[("retail", settings.to_string())]));
     let host = shop.host(config, Store::in_memory().expect("a store"));

@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bandpass::{
     Answer, Config, Error, Host, IssuedChallenge, Merchant, NewChallenge, NewTransaction, Pin, PolicyConfig, Runtime,
@@ -23,8 +24,11 @@ pub fn built(path: &str) -> Vec<u8> {
     fs::read(Path::new(env!("BANDPASS_TARGET")).join(path)).expect("run `cargo xtask build` first")
 }
 
+#[derive(Clone)]
 pub struct Shop {
-    pub folder: tempfile::TempDir,
+    /// Kept until the last clone goes; none if the folder is somebody else's.
+    folder: Option<Arc<tempfile::TempDir>>,
+    pub path: PathBuf,
     pub runtime: Runtime,
     pub issuer: Issuer,
     pub key: Key,
@@ -39,12 +43,27 @@ pub struct Customer {
 
 impl Shop {
     pub fn new() -> Self {
-        let rng = &mut os_rng();
+        let folder = tempfile::tempdir().expect("a folder");
+        let shop = Self::in_folder(folder.path());
+        Self { folder: Some(Arc::new(folder)), ..shop }
+    }
+
+    /// With the keys of this folder, which are made when they are not there.
+    pub fn in_folder(path: &Path) -> Self {
+        let key = |name: &str| {
+            let path = path.join(name);
+            if !path.exists() {
+                fs::write(&path, Key::generate(&mut os_rng()).to_private_jwk().to_string()).expect("written");
+            }
+            let jwk = serde_json::from_slice(&fs::read(path).expect("a file")).expect("JSON");
+            Key::from_private_jwk(&jwk).expect("a key")
+        };
         let shop = Self {
-            folder: tempfile::tempdir().expect("a folder"),
+            folder: None,
+            path: path.into(),
             runtime: Runtime::new().expect("a runtime"),
-            issuer: Issuer::new("https://wallet.example", Key::generate(rng)),
-            key: Key::generate(rng),
+            issuer: Issuer::new("https://wallet.example", key("issuer.jwk")),
+            key: key("host.jwk"),
         };
         shop.install(&built("dist/plugins/retail-checkout.wasm"));
         shop.install(&built("hostile.wasm"));
@@ -54,7 +73,7 @@ impl Shop {
     /// Puts a component into the folder of plugins.
     pub fn install(&self, wasm: &[u8]) -> String {
         let sha256 = digest(wasm);
-        fs::write(self.folder.path().join(format!("{sha256}.wasm")), wasm).expect("written");
+        fs::write(self.path.join(format!("{sha256}.wasm")), wasm).expect("written");
         sha256
     }
 
@@ -65,13 +84,13 @@ impl Shop {
             signing_key: self.key.clone(),
             trust: json!({"issuers": [self.issuer.trust_entry(&[BAND_VCT])]}).to_string().into_bytes(),
             status_lists: vec![self.status_list(0).into_bytes()],
-            plugin_folder: self.folder.path().into(),
+            plugin_folder: self.path.clone(),
             plugins: BTreeMap::new(),
             publishers: BTreeMap::new(),
             revoked: BTreeSet::new(),
             merchants: BTreeMap::new(),
             challenge_lifetime: Config::DEFAULT_CHALLENGE_LIFETIME,
-            checkpoints: Some(self.folder.path().join("checkpoints")),
+            checkpoints: Some(self.path.join("checkpoints")),
         };
         for (name, file) in [("retail", "dist/plugins/retail-checkout.wasm"), ("hostile", "hostile.wasm")] {
             config.plugins.insert(name.into(), Pin { sha256: digest(&built(file)), publisher: None });
@@ -139,6 +158,11 @@ pub fn merchant(policies: &[(&str, String)]) -> Merchant {
 
 pub fn settings() -> Value {
     json!({"currency": "CNY", "passwordless_limit": "200.00"})
+}
+
+/// The same, and a greatest sum for each account and day.
+pub fn daily(limit: &str) -> Value {
+    json!({"currency": "CNY", "passwordless_limit": "200.00", "daily_limit": limit})
 }
 
 pub fn payment(amount: &str) -> NewChallenge {
