@@ -1,4 +1,4 @@
-// A till: asks for a payment, reads the wallet's answer, decides. Run it in the folder that `bandpass demo --save` leaves.
+//! A till: asks for a payment, reads the wallet's answer, decides. Run it in the folder that `bandpass demo --save` leaves.
 use bandpass::{Config, Host, NewChallenge, NewTransaction, Runtime, Store};
 use serde_json::json;
 use std::time::{SystemTime, UNIX_EPOCH};

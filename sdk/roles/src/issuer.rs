@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::{BAND_VCT, IssueError, Key, StatusList, sd_jwt};
 
 /// An issuer of band credentials.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Issuer {
     iss: String,
     key: Key,
