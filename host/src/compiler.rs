@@ -9,9 +9,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{
-    Resource, Rlimit, Signal, set_parent_process_death_signal, setpriority_process, setrlimit,
-};
+use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setpriority_process, setrlimit};
 use wasmtime::{Engine, OutOfMemory};
 
 use crate::cache::Compiled;
@@ -64,7 +62,8 @@ impl Compiler {
     }
 
     pub(crate) fn compile(&self, wasm: &[u8]) -> Result<Compiled, Error> {
-        let failed = |error: std::io::Error| Error::host(Code::HostRuntime, format!("the compiler does not run: {error}"));
+        let failed =
+            |error: std::io::Error| Error::host(Code::HostRuntime, format!("the compiler does not run: {error}"));
         let mut child = Command::new(&self.program)
             .args(["compile-component".into(), OsString::from("--memory"), self.limits.memory.to_string().into()])
             .args(["--cpu-seconds".to_owned(), self.limits.cpu_seconds.to_string()])
@@ -80,10 +79,14 @@ impl Compiler {
             scope.spawn(move || input.map(|mut input| input.write_all(wasm)));
             let output = scope.spawn(move || read(output, MAX_CODE_BYTES));
             let said = scope.spawn(move || read(said, MAX_SAID_BYTES));
-            let status = wait(&mut child, self.limits.wall).map_err(failed)?;
+            let status = wait(&mut child, self.limits.wall);
+            if !matches!(status, Ok(Some(_))) {
+                // Else nobody would close the pipes that are being read.
+                let _ = child.kill().and_then(|()| child.wait());
+            }
             let (code, said) = (output.join().unwrap_or_default(), said.join().unwrap_or_default());
             let said = readable(String::from_utf8_lossy(&said).trim());
-            match status {
+            match status.map_err(failed)? {
                 Some(status) if status.success() => Ok(Compiled::by_own_compiler(code)),
                 Some(status) if status.code() == Some(Self::MALFORMED.into()) => {
                     Err(Error::host(Code::PluginMalformed, said))
@@ -106,7 +109,7 @@ fn read(source: Option<impl Read>, limit: u64) -> Vec<u8> {
     bytes
 }
 
-/// How the child ended; `None` if it had to be stopped.
+/// How the child ended; `None` if it takes too long.
 fn wait(child: &mut Child, limit: Duration) -> std::io::Result<Option<ExitStatus>> {
     let start = Instant::now();
     loop {
@@ -114,8 +117,6 @@ fn wait(child: &mut Child, limit: Duration) -> std::io::Result<Option<ExitStatus
             return Ok(Some(status));
         }
         if start.elapsed() > limit {
-            child.kill()?;
-            child.wait()?;
             return Ok(None);
         }
         std::thread::sleep(POLL);
@@ -137,7 +138,12 @@ pub(crate) fn precompile(engine: &Engine, wasm: &[u8]) -> Result<Compiled, Error
 /// # Errors
 /// `plugin.malformed`; `plugin.compile` if memory ran out; `host.runtime` if limits can't be set. A process that runs out of
 /// time, or of memory at some other place, is killed.
-pub fn compile_component(memory: u64, cpu_seconds: u64, mut wasm: impl Read, mut code: impl Write) -> Result<(), Error> {
+pub fn compile_component(
+    memory: u64,
+    cpu_seconds: u64,
+    mut wasm: impl Read,
+    mut code: impl Write,
+) -> Result<(), Error> {
     let runtime = |error: &dyn std::fmt::Display| Error::host(Code::HostRuntime, error);
     let limit = |resource, limit| {
         let limits = Rlimit { current: Some(limit), maximum: Some(limit) };

@@ -43,9 +43,7 @@ mod submission;
 mod used;
 mod verifier;
 
-pub use bindings::policy::exports::bandpass::sdk::policy::{
-    Capability, Description, Obligation, Query, Request,
-};
+pub use bindings::policy::exports::bandpass::sdk::policy::{Capability, Description, Obligation, Query, Request};
 pub use bindings::sdk::exports::bandpass::sdk::setup::{Challenge, Check, Outcome as CheckOutcome, StatusListInfo};
 pub use bindings::sdk::exports::bandpass::sdk::verification::{
     Approval, CounterState, Demand, Distance, Evidence, Failure, Money, PathSegment, Payee, Payment, Requirements,

@@ -53,10 +53,7 @@ impl Moment {
     }
 
     fn since(self, before: Self) -> Time {
-        Time {
-            cpu: self.cpu.saturating_sub(before.cpu),
-            wall: self.wall.saturating_duration_since(before.wall),
-        }
+        Time { cpu: self.cpu.saturating_sub(before.cpu), wall: self.wall.saturating_duration_since(before.wall) }
     }
 }
 

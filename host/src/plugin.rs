@@ -45,8 +45,7 @@ impl Plugin {
         let imports = imports(runtime, &component)?;
         let linker = linker(runtime).map_err(|error| Error::host(Code::HostRuntime, error))?;
         let pre = linker.instantiate_pre(&component).and_then(MerchantPolicyPre::new);
-        let pre =
-            pre.map_err(|error| Error::host(Code::PluginMalformed, readable(&error.root_cause().to_string())))?;
+        let pre = pre.map_err(|error| Error::host(Code::PluginMalformed, readable(&error.root_cause().to_string())))?;
         let description = instantiate(&pre, "".into())?.call(|policy, store| policy.call_describe(store))?;
         for text in [&description.name, &description.version] {
             if text.is_empty() || text.len() > MAX_NAME || text.contains(char::is_control) {

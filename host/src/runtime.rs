@@ -83,7 +83,8 @@ impl Runtime {
 
     /// The verifier, compiled: here and as fast as can be, for it is no stranger.
     pub(crate) fn verifier(&self) -> Result<Component, Error> {
-        self.component(VERIFIER_COMPONENT, || precompile(&self.engine, VERIFIER_COMPONENT))
+        let compiled = self.component(VERIFIER_COMPONENT, || precompile(&self.engine, VERIFIER_COMPONENT));
+        compiled.map_err(|error| Error::host(Code::HostRuntime, error.message()))
     }
 
     /// A plugin, compiled.
@@ -99,11 +100,7 @@ impl Runtime {
     }
 
     /// From the cache, or compiled.
-    fn component(
-        &self,
-        wasm: &[u8],
-        compile: impl FnOnce() -> Result<Compiled, Error>,
-    ) -> Result<Component, Error> {
+    fn component(&self, wasm: &[u8], compile: impl FnOnce() -> Result<Compiled, Error>) -> Result<Component, Error> {
         match &self.cache {
             Some(cache) => cache.component(&self.engine, wasm, compile),
             None => compile()?.component(&self.engine),

@@ -36,9 +36,7 @@ pub(crate) fn check(schema: &str, settings: &str) -> Result<(), Error> {
     Bounds { root: &schema, left: MAX_VALUES }.visit(&schema, 0).map_err(no_schema)?;
     let validator = jsonschema::options()
         .with_draft(Draft::Draft202012)
-        .with_pattern_options(
-            PatternOptions::regex().size_limit(MAX_PATTERN_BYTES).dfa_size_limit(MAX_PATTERN_BYTES),
-        )
+        .with_pattern_options(PatternOptions::regex().size_limit(MAX_PATTERN_BYTES).dfa_size_limit(MAX_PATTERN_BYTES))
         .offline()
         .build(&schema)
         .map_err(|error| no_schema(&error.to_string()))?;

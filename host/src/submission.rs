@@ -77,7 +77,10 @@ impl<'a> Submission<'a> {
         let requirements = self.terms.require(requirements)?;
         let counters = self.terms.counters;
         let accepted = |verifier: &mut Instance, verified: Vec<_>| {
-            verified.into_iter().map(|verified| verifier.accepted(verified, counters)).collect::<wasmtime::Result<Vec<_>>>()
+            verified
+                .into_iter()
+                .map(|verified| verifier.accepted(verified, counters))
+                .collect::<wasmtime::Result<Vec<_>>>()
         };
         self.ask(|verifier, submission| match verifier.verify_all(submission, query_id, &requirements)? {
             Ok(verified) => accepted(verifier, verified).map(Ok),
@@ -102,10 +105,7 @@ impl<'a> Submission<'a> {
     }
 
     /// Asks the verifier something, and gives back what that made.
-    fn ask<T>(
-        &mut self,
-        ask: impl FnOnce(&mut Instance, ResourceAny) -> wasmtime::Result<T>,
-    ) -> Result<T, Error> {
+    fn ask<T>(&mut self, ask: impl FnOnce(&mut Instance, ResourceAny) -> wasmtime::Result<T>) -> Result<T, Error> {
         let Some(verifier) = &mut self.verifier.instance else { return Err(stopped_earlier()) };
         let answer = ask(verifier, self.terms.handle).and_then(|answer| verifier.release(1).map(|()| answer));
         answer.map_err(|error| {

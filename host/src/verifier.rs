@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use wasmtime::{PoolConcurrencyLimitError, Store};
 use wasmtime::component::{Linker, ResourceAny};
+use wasmtime::{PoolConcurrencyLimitError, Store};
 
 use crate::bindings::sdk::exports::bandpass::sdk::setup::{Challenge, Check, StatusListInfo};
 use crate::bindings::sdk::exports::bandpass::sdk::verification::{

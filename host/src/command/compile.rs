@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use bandpass::{Code, Compiler, CompilerLimits, Runtime, compile_component};
 use clap::Args;
 
-use crate::terminal::plain;
 use crate::FAILURE;
+use crate::terminal::plain;
 
 /// Compile a component from standard input to standard output, within limits.
 #[derive(Args)]

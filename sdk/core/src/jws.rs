@@ -150,8 +150,16 @@ mod tests {
             (sign(json!({"alg": "ES256", "typ": "other+jwt"})), key.jwk(), SignatureError::Type),
             (sign(json!({"alg": "ES256"})), key.jwk(), SignatureError::Type),
             (sign(json!({"alg": "none", "typ": "example+jwt"})), key.jwk(), SignatureError::Type),
-            (sign(json!({"alg": "ES256", "typ": "example+jwt", "jwk": key.jwk()})), key.jwk(), SignatureError::Malformed),
-            (sign(json!({"alg": "ES256", "typ": "example+jwt", "crit": ["b64"]})), key.jwk(), SignatureError::Malformed),
+            (
+                sign(json!({"alg": "ES256", "typ": "example+jwt", "jwk": key.jwk()})),
+                key.jwk(),
+                SignatureError::Malformed,
+            ),
+            (
+                sign(json!({"alg": "ES256", "typ": "example+jwt", "crit": ["b64"]})),
+                key.jwk(),
+                SignatureError::Malformed,
+            ),
             (good.replace('.', ""), key.jwk(), SignatureError::Malformed),
             ([&good, "="].concat(), key.jwk(), SignatureError::Malformed),
         ] {
