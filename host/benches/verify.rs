@@ -54,8 +54,25 @@ fn presentation(criterion: &mut Criterion) {
     group.bench_function("decide, component and policy", |bencher| {
         bencher.iter(|| plugin.decide(&mut verifier, settings, vector.vp_token.as_bytes(), &challenge, &request));
     });
-    group.bench_function("policy: fresh store, instance and settings", |bencher| {
+    group.finish();
+
+    let mut group = criterion.benchmark_group("policy, in a fresh store");
+    group.bench_function("instance and settings", |bencher| {
         bencher.iter(|| plugin.session(settings).expect("a session"));
+    });
+    group.bench_function("instance, settings and `ask`", |bencher| {
+        bencher.iter(|| plugin.session(settings).and_then(|mut session| session.ask(&request)).expect("a query"));
+    });
+    let mut submission = verifier.submit(vector.vp_token.as_bytes(), &challenge).expect("a submission");
+    group.bench_function("instance, settings and `evaluate`, signatures verified before", |bencher| {
+        bencher.iter(|| {
+            let mut session = plugin.session(settings).expect("a session");
+            session.evaluate(&mut submission, &request, None).expect("a decision")
+        });
+    });
+    let mut session = plugin.session(settings).expect("a session");
+    group.bench_function("of that `evaluate`", |bencher| {
+        bencher.iter(|| session.evaluate(&mut submission, &request, None).expect("a decision"));
     });
     group.finish();
 }

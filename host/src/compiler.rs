@@ -79,10 +79,14 @@ impl Compiler {
             scope.spawn(move || input.map(|mut input| input.write_all(wasm)));
             let output = scope.spawn(move || read(output, MAX_CODE_BYTES));
             let said = scope.spawn(move || read(said, MAX_SAID_BYTES));
-            let status = wait(&mut child, self.limits.wall).map_err(failed)?;
+            let status = wait(&mut child, self.limits.wall);
+            if !matches!(status, Ok(Some(_))) {
+                // Else nobody would close the pipes that are being read.
+                let _ = child.kill().and_then(|()| child.wait());
+            }
             let (code, said) = (output.join().unwrap_or_default(), said.join().unwrap_or_default());
             let said = readable(String::from_utf8_lossy(&said).trim());
-            match status {
+            match status.map_err(failed)? {
                 Some(status) if status.success() => Ok(Compiled::by_own_compiler(code)),
                 Some(status) if status.code() == Some(Self::MALFORMED.into()) => {
                     Err(Error::host(Code::PluginMalformed, said))
@@ -105,7 +109,7 @@ fn read(source: Option<impl Read>, limit: u64) -> Vec<u8> {
     bytes
 }
 
-/// How the child ended; `None` if it had to be stopped.
+/// How the child ended; `None` if it takes too long.
 fn wait(child: &mut Child, limit: Duration) -> std::io::Result<Option<ExitStatus>> {
     let start = Instant::now();
     loop {
@@ -113,8 +117,6 @@ fn wait(child: &mut Child, limit: Duration) -> std::io::Result<Option<ExitStatus
             return Ok(Some(status));
         }
         if start.elapsed() > limit {
-            child.kill()?;
-            child.wait()?;
             return Ok(None);
         }
         std::thread::sleep(POLL);

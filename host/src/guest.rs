@@ -257,10 +257,7 @@ impl State {
             return refused(Code::LedgerScope);
         }
         let Some(ledger) = &mut evaluation.ledger else { return refused(Code::LedgerUnavailable) };
-        self.limits.charge();
-        let reserved = ledger.reserve(&holder, scope, name, &asked.quantity, &asked.cap, window);
-        self.limits.excuse();
-        match reserved {
+        match ledger.reserve(&holder, scope, name, &asked.quantity, &asked.cap, window) {
             Ok(reserved) => Ok(reserved.map(Into::into)),
             Err(error) => {
                 evaluation.failure = Some(error.clone());
@@ -393,7 +390,12 @@ impl wit_ledger::Host for State {
         window: u32,
     ) -> wasmtime::Result<Result<wit_ledger::Reservation, wit_ledger::Refusal>> {
         let reserved = match Asked::new(&name, quantity, cap, window) {
-            Ok(asked) => self.reserve(scope, &name, &asked, window)?,
+            Ok(asked) => {
+                self.limits.charge();
+                let reserved = self.reserve(scope, &name, &asked, window);
+                self.limits.excuse();
+                reserved?
+            }
             Err(refusal) => Err(refusal),
         };
         Ok(reserved.map_err(Into::into))

@@ -102,6 +102,8 @@ fn main() -> ExitCode {
         print_version(arguments.verbose);
         return ExitCode::SUCCESS;
     }
+    // What policies write into the log, on standard error.
+    tracing_subscriber::fmt().with_writer(std::io::stderr).without_time().init();
     let json = arguments.command.as_ref().is_some_and(Command::json);
     let done = match arguments.command {
         Some(Command::Verify(verify)) => verify.run(),

@@ -83,7 +83,8 @@ impl Runtime {
 
     /// The verifier, compiled: here and as fast as can be, for it is no stranger.
     pub(crate) fn verifier(&self) -> Result<Component, Error> {
-        self.component(VERIFIER_COMPONENT, || precompile(&self.engine, VERIFIER_COMPONENT))
+        let compiled = self.component(VERIFIER_COMPONENT, || precompile(&self.engine, VERIFIER_COMPONENT));
+        compiled.map_err(|error| Error::host(Code::HostRuntime, error.message()))
     }
 
     /// A plugin, compiled.

@@ -37,12 +37,18 @@ fn thousands_of_evaluations_leave_nothing_behind() {
     let warm = std::sync::Mutex::new(None);
     std::thread::scope(|scope| {
         for _ in 0..BUSY {
-            scope.spawn(|| while !done.load(Ordering::Relaxed) {});
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
         }
         let workers = (0..WORKERS).map(|_| scope.spawn(|| work(&runtime, &started, count, &warm))).collect::<Vec<_>>();
         let worked = workers.into_iter().map(std::thread::ScopedJoinHandle::join).collect::<Vec<_>>();
         done.store(true, Ordering::Relaxed);
-        worked.into_iter().for_each(|worked| worked.expect("no panic"));
+        for worked in worked {
+            worked.expect("no panic");
+        }
     });
     let warm = warm.into_inner().expect("no panic").expect("warmed up");
     let end = resident_pages();
@@ -67,9 +73,9 @@ fn work(runtime: &Runtime, started: &AtomicUsize, count: usize, warm: &std::sync
             0 => host.decide(&retail, r#"{"currency":"CNY","passwordless_limit":"200.00"}"#),
             1 => host.decide(&hostile, "allow"),
             _ => {
-                let (deed, code) = DEEDS[number / 3 % DEEDS.len()];
+                let (deed, code) = DEEDS.iter().cycle().nth(number / 3 % DEEDS.len()).expect("a deed");
                 let outcome = host.decide(&hostile, deed);
-                assert_eq!(outcome.decision.reason(), code, "{deed}: {:?}", outcome.decision);
+                assert_eq!(outcome.decision.reason(), *code, "{deed}: {:?}", outcome.decision);
                 outcome
             }
         };

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 use bandpass::{
     Challenge, Code, Decision, Error, Holder, Ledger, Outcome, Plugin, Quantity, Refusal, Request, Requirements,
@@ -12,15 +13,16 @@ use bandpass::{
 };
 use bandpass_conformance::Vector;
 
-pub fn built(path: &str) -> Vec<u8> {
+pub(crate) fn built(path: &str) -> Vec<u8> {
     fs::read(Path::new(env!("BANDPASS_TARGET")).join(path)).expect("run `cargo xtask build` first")
 }
 
-pub fn vector() -> Vector {
-    bandpass_conformance::vector("accept/payment").expect("a vector")
+fn vector() -> Vector {
+    static VECTOR: OnceLock<Vector> = OnceLock::new();
+    VECTOR.get_or_init(|| bandpass_conformance::vector("accept/payment").expect("a vector")).clone()
 }
 
-pub fn denied(outcome: &Outcome) -> &str {
+pub(crate) fn denied(outcome: &Outcome) -> &str {
     match &outcome.decision {
         Decision::Deny { reason, .. } => reason,
         other => panic!("not denied: {other:?}"),
@@ -28,19 +30,19 @@ pub fn denied(outcome: &Outcome) -> &str {
 }
 
 /// One that a shop has at its till.
-pub struct Host {
-    pub runtime: Runtime,
-    pub verifier: Verifier,
-    pub vector: Vector,
-    pub caps: Caps,
+pub(crate) struct Host {
+    pub(crate) runtime: Runtime,
+    pub(crate) verifier: Verifier,
+    pub(crate) vector: Vector,
+    pub(crate) caps: Caps,
 }
 
 impl Host {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::on(Runtime::new().expect("a runtime"))
     }
 
-    pub fn on(runtime: Runtime) -> Self {
+    pub(crate) fn on(runtime: Runtime) -> Self {
         let vector = vector();
         let mut verifier = Verifier::open(&runtime, vector.trust.to_string().into_bytes()).expect("a verifier");
         for token in vector.status_list_tokens() {
@@ -49,28 +51,28 @@ impl Host {
         Self { runtime, verifier, vector, caps: Caps::default() }
     }
 
-    pub fn load(&self, wasm: &[u8]) -> Result<Plugin, Error> {
+    pub(crate) fn load(&self, wasm: &[u8]) -> Result<Plugin, Error> {
         Plugin::load(&self.runtime, wasm)
     }
 
-    pub fn hostile(&self) -> Plugin {
+    pub(crate) fn hostile(&self) -> Plugin {
         self.load(&built("hostile.wasm")).expect("a plugin")
     }
 
-    pub fn challenge(&self) -> Challenge {
+    pub(crate) fn challenge(&self) -> Challenge {
         Challenge::from(&self.vector.expected)
     }
 
-    pub fn request(&self) -> Request {
+    pub(crate) fn request(&self) -> Request {
         Request { now: self.vector.expected.now, merchant: "m".into(), context: "{}".into() }
     }
 
     /// As a server would: everything that goes wrong denies.
-    pub fn decide(&mut self, plugin: &Plugin, settings: &str) -> Outcome {
+    pub(crate) fn decide(&mut self, plugin: &Plugin, settings: &str) -> Outcome {
         self.try_decide(plugin, settings).expect("the ledger works")
     }
 
-    pub fn try_decide(&mut self, plugin: &Plugin, settings: &str) -> Result<Outcome, Error> {
+    pub(crate) fn try_decide(&mut self, plugin: &Plugin, settings: &str) -> Result<Outcome, Error> {
         let (challenge, request) = (self.challenge(), self.request());
         let mut session = match plugin.session(settings) {
             Ok(session) => session,
@@ -81,7 +83,7 @@ impl Host {
     }
 
     /// What the verifier says on its own.
-    pub fn verify(&mut self) -> Result<bandpass::Accepted, Error> {
+    pub(crate) fn verify(&mut self) -> Result<bandpass::Accepted, Error> {
         let challenge = self.challenge();
         self.verifier.verify(self.vector.vp_token.as_bytes(), &challenge, "band", &Requirements::default())
     }
@@ -89,10 +91,12 @@ impl Host {
 
 /// Caps in memory, without a window: enough to see what is asked of a ledger.
 #[derive(Clone, Default)]
-pub struct Caps {
-    pub taken: Arc<Mutex<BTreeMap<String, u32>>>,
-    pub asked: Arc<Mutex<Vec<Holder>>>,
-    pub broken: bool,
+pub(crate) struct Caps {
+    pub(crate) taken: Arc<Mutex<BTreeMap<String, u32>>>,
+    pub(crate) asked: Arc<Mutex<Vec<Holder>>>,
+    pub(crate) broken: bool,
+    /// How long it takes to answer.
+    pub(crate) delay: Duration,
 }
 
 impl Ledger for Caps {
@@ -108,6 +112,7 @@ impl Ledger for Caps {
         if self.broken {
             return Err(Error::Host { code: Code::HostStore, message: "the store is gone".into() });
         }
+        std::thread::sleep(self.delay);
         assert!(window > 0 && !name.is_empty());
         self.asked.lock().expect("no panic").push(holder.clone());
         let whole = |quantity: &Quantity| match quantity {
