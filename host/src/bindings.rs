@@ -6,6 +6,7 @@ pub mod sdk {
     wasmtime::component::bindgen!({
         path: "../wit",
         world: "sdk",
+        additional_derives: [Eq, PartialEq],
     });
 }
 
@@ -15,8 +16,8 @@ pub mod policy {
         world: "merchant-policy",
         imports: { default: trappable },
         with: {
-            "bandpass:sdk/verification.submission": crate::plugin::SubmissionHandle,
-            "bandpass:sdk/verification.verified": crate::plugin::VerifiedHandle,
+            "bandpass:sdk/verification.submission": crate::guest::SubmissionHandle,
+            "bandpass:sdk/verification.verified": crate::guest::VerifiedHandle,
         },
     });
 }

@@ -1,7 +1,7 @@
-//! Compiled code on disk.
+//! Compiled code, in memory and on disk.
 //!
-//! Compiled code is run as it is, so only what this user's host wrote is loaded: the folder is the user's alone, and every
-//! entry carries an HMAC whose key lies elsewhere. Entries are written to a temporary file and renamed, so that two
+//! Compiled code is run as it is, so of what is on disk only what this user's host wrote is loaded: the folder is the user's
+//! alone, and every entry carries an HMAC whose key lies elsewhere. Entries are written to a temporary file and renamed, so that two
 //! processes can't see half of one. Whatever is wrong with the cache, the component is compiled instead.
 
 use std::fs;
@@ -16,6 +16,7 @@ use sha2::Sha256;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use crate::error::{Code, Error};
 use crate::runtime::digest;
 
 /// Bytes of the HMAC that an entry begins with.
@@ -48,16 +49,23 @@ impl Cache {
         &self.folder
     }
 
-    pub(crate) fn compile(&self, engine: &Engine, wasm: &[u8]) -> wasmtime::Result<Component> {
+    /// A component from the cache, or compiled.
+    pub(crate) fn component(
+        &self,
+        engine: &Engine,
+        wasm: &[u8],
+        compile: impl FnOnce() -> Result<Compiled, Error>,
+    ) -> Result<Component, Error> {
         let mut compatibility = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut compatibility);
         let name = format!("{}-{:016x}.cwasm", digest(wasm), compatibility.finish());
         if let Some(component) = self.load(engine, &name) {
             return Ok(component);
         }
-        let component = Component::from_binary(engine, wasm)?;
+        let compiled = compile()?;
+        let component = compiled.component(engine)?;
         // A full disk or a read-only home costs time at the next start, nothing else.
-        let _ = component.serialize().map_err(anyhow::Error::from).and_then(|code| self.store(&name, &code));
+        let _ = self.store(&name, &compiled.0);
         Ok(component)
     }
 
@@ -65,11 +73,7 @@ impl Cache {
         let entry = fs::read(self.folder.join(name)).ok()?;
         let (tag, code) = entry.split_at_checked(TAG)?;
         self.mac(name, code)?.verify_slice(tag).ok()?;
-        #[expect(unsafe_code, reason = "running compiled code is unsafe")]
-        // SAFETY: the tag proves that a host of this user wrote these bytes under this name, so that they are what this
-        // version of wasmtime, configured like this, compiled.
-        let component = unsafe { Component::deserialize(engine, code) };
-        component.ok()
+        deserialize(engine, code).ok()
     }
 
     fn store(&self, name: &str, code: &[u8]) -> anyhow::Result<()> {
@@ -88,6 +92,35 @@ impl Cache {
         mac.update(&[0]);
         mac.update(code);
         Some(mac)
+    }
+}
+
+/// Compiled code that this host, or a child of it, made.
+pub(crate) struct Compiled(Vec<u8>);
+
+impl Compiled {
+    /// The caller vouches for it: the bytes come from the engine's compiler, in this process or in a child that runs this
+    /// very program.
+    pub(crate) fn by_own_compiler(code: Vec<u8>) -> Self {
+        Self(code)
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Code that the engine has just compiled can only be refused for what its pool has no room for.
+    pub(crate) fn component(&self, engine: &Engine) -> Result<Component, Error> {
+        deserialize(engine, &self.0).map_err(|error| Error::host(Code::PluginMemory, error.root_cause()))
+    }
+}
+
+fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
+    #[expect(unsafe_code, reason = "running compiled code is unsafe")]
+    // SAFETY: the bytes are the compiler's own, and the engine checks that version and configuration are the same. They
+    // come straight from the compiler, or from an entry whose tag proves that a host of this user wrote it.
+    unsafe {
+        Component::deserialize(engine, code)
     }
 }
 
@@ -132,6 +165,11 @@ mod tests {
         (root, cache, key)
     }
 
+    fn compile(runtime: &Runtime, cache: &Cache) -> Component {
+        let compile = || crate::compiler::precompile(runtime.engine(), EMPTY);
+        cache.component(runtime.engine(), EMPTY, compile).expect("compiles")
+    }
+
     fn entries(folder: &Path) -> Vec<PathBuf> {
         fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()).collect()
     }
@@ -141,7 +179,7 @@ mod tests {
         let (_root, folder, key) = folders();
         let runtime = Runtime::without_cache().expect("a runtime");
         let cache = Cache::at(folder.clone(), &key).expect("a cache");
-        cache.compile(runtime.engine(), EMPTY).expect("compiles");
+        compile(&runtime, &cache);
         let [entry] = &entries(&folder)[..] else { panic!("one entry") };
         let name = entry.file_name().and_then(|name| name.to_str()).expect("a name");
         assert!(cache.load(runtime.engine(), name).is_some());
@@ -157,7 +195,7 @@ mod tests {
         let (_root, folder, key) = folders();
         let runtime = Runtime::without_cache().expect("a runtime");
         let cache = Cache::at(folder.clone(), &key).expect("a cache");
-        cache.compile(runtime.engine(), EMPTY).expect("compiles");
+        compile(&runtime, &cache);
         let [entry] = &entries(&folder)[..] else { panic!("one entry") };
         let name = entry.file_name().and_then(|name| name.to_str()).expect("a name");
         let good = fs::read(entry).expect("an entry");
@@ -166,7 +204,7 @@ mod tests {
         for bad in [&forged[..], &good[..good.len() - 1], &good[..TAG], &good[..3], b""] {
             fs::write(entry, bad).expect("written");
             assert!(cache.load(runtime.engine(), name).is_none());
-            assert!(cache.compile(runtime.engine(), EMPTY).is_ok(), "compiled anew");
+            compile(&runtime, &cache);
             assert_eq!(fs::read(entry).expect("an entry"), good, "and mended");
         }
         let other = format!("{}{name}", "0");
@@ -203,7 +241,7 @@ mod tests {
                 scope.spawn(|| {
                     start.wait();
                     let cache = Cache::at(folder.clone(), &key).expect("a cache");
-                    cache.compile(runtime.engine(), EMPTY).expect("compiles");
+                    compile(&runtime, &cache);
                     cache.key
                 })
             });

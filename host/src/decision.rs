@@ -2,8 +2,7 @@
 
 use crate::bindings::policy::exports::bandpass::sdk::policy::Obligation;
 use crate::bindings::sdk::exports::bandpass::sdk::verification::Requirements;
-use crate::error::{Code, Error};
-use crate::used::UsedChallenges;
+use crate::error::Error;
 use crate::verifier::Accepted;
 
 /// Proof that the verifier accepted the very submission that was decided on. Only the host makes one, from a handle that
@@ -83,20 +82,5 @@ impl Outcome {
     #[must_use]
     pub fn denied(error: &Error) -> Self {
         Self { decision: Decision::deny(error), verified: false }
-    }
-
-    /// Uses the challenge up if the submission was verified; if somebody else has used it already, that denies.
-    ///
-    /// # Errors
-    /// `host.store`: whether it was used can't be told, so there is no decision.
-    pub fn settle(self, used: &mut UsedChallenges, nonce: &str, vp_token: &[u8], now: u64) -> Result<Decision, Error> {
-        if !self.verified {
-            return Ok(self.decision);
-        }
-        match used.consume(nonce, vp_token, now) {
-            Ok(()) => Ok(self.decision),
-            Err(error @ Error::Host { code: Code::ChallengeUsed, .. }) => Ok(Decision::deny(&error)),
-            Err(error) => Err(error),
-        }
     }
 }

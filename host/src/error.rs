@@ -2,36 +2,106 @@
 
 use std::fmt;
 
-use wasmtime::Trap;
+use wasmtime::{PoolConcurrencyLimitError, Trap};
 
 use crate::bindings::sdk::exports::bandpass::sdk::verification::Failure;
 use crate::limits::Limits;
 
 bandpass_core::codes! {
-    /// The plugin is no component of the policy world.
+    /// The plugin has too many bytes to be compiled.
+    PluginTooLarge = "plugin.too-large",
+    /// The plugin is no component of the policy world, or the schema of its settings is none.
     PluginMalformed = "plugin.malformed",
+    /// The plugin can't be compiled in the time and memory that there is for it.
+    PluginCompile = "plugin.compile",
+    /// The publisher's signature over the plugin is not what it should be.
+    PluginSignature = "plugin.signature",
     /// The plugin needs what this host does not offer.
     PluginImport = "plugin.import",
-    /// The plugin refused its settings.
+    /// The settings don't fit the plugin's schema, or the plugin refused them.
     PluginSettings = "plugin.settings",
     /// The plugin trapped.
     PluginTrap = "plugin.trap",
     /// The plugin took too long.
     PluginTimeout = "plugin.timeout",
-    /// The plugin asked for too much memory or too many table entries.
+    /// The plugin asked for too much memory, or too many tables or table entries.
     PluginMemory = "plugin.memory",
     /// The plugin returned something that its contract does not allow, or too much of it.
     PluginResult = "plugin.result",
+    /// The plugin wrote more lines into the log than anybody would read.
+    PluginLog = "plugin.log",
+    /// What the plugin requires can't be asked for together with what the merchant does.
+    PluginRequirements = "plugin.requirements",
     /// The plugin reported an error instead of an answer.
     PluginError = "plugin.error",
+    /// The plugin's file is not there.
+    PluginMissing = "plugin.missing",
+    /// The plugin's file is not the one that was pinned.
+    PluginDigest = "plugin.digest",
+    /// The plugin's component was revoked.
+    PluginRevoked = "plugin.revoked",
+    /// The merchant's policies ask for what can't be asked for together.
+    PluginConflict = "plugin.conflict",
     /// The plugin came with a proof of another submission.
     PluginForeignHandle = "plugin.foreign-handle",
     /// The verifier trapped; it was replaced.
     VerifierTrap = "verifier.trap",
+    /// The cap would be passed.
+    LedgerExceeded = "ledger.exceeded",
+    /// The plugin has verified nothing yet, so nobody's cap could be looked at.
+    LedgerUnverified = "ledger.unverified",
+    /// What the cap is counted on was not proved: the account's `sub`, or the band's key.
+    LedgerScope = "ledger.scope",
+    /// Quantity and cap are no plain decimals of the same unit, or the cap has no proper name or window.
+    LedgerMalformed = "ledger.malformed",
+    /// This host keeps no ledger.
+    LedgerUnavailable = "ledger.unavailable",
     /// The challenge is not what its format says; the caller's mistake, not the token's.
     ChallengeMalformed = "challenge.malformed",
+    /// There is no such challenge, or it is no longer remembered.
+    ChallengeUnknown = "challenge.unknown",
+    /// The challenge has expired.
+    ChallengeExpired = "challenge.expired",
     /// The challenge was answered before.
     ChallengeUsed = "challenge.used",
+    /// Five answers to the challenge failed.
+    ChallengeAttempts = "challenge.attempts",
+    /// A policy that the challenge was made for was revoked.
+    ChallengeSuperseded = "challenge.superseded",
+    /// The band's signature counter did not grow: the token is an old one, or its key was copied.
+    EvidenceCounter = "evidence.counter",
+    /// The merchant's transaction was allowed before.
+    TransactionUsed = "transaction.used",
+    /// What was reserved lapsed before the decision.
+    LedgerLapsed = "ledger.lapsed",
+    /// The merchant has no such decision.
+    DecisionUnknown = "decision.unknown",
+    /// The decision is no allow, so it can't be taken back.
+    DecisionNotAllowed = "decision.not-allowed",
+    /// The decision is no step-up.
+    StepUpNone = "step-up.none",
+    /// The step-up was taken up before.
+    StepUpUsed = "step-up.used",
+    /// The step-up came too late.
+    StepUpExpired = "step-up.expired",
+    /// A policy asked for another step-up after the one that was taken.
+    StepUpRepeated = "step-up.repeated",
+    /// The host has no such merchant.
+    MerchantUnknown = "merchant.unknown",
+    /// The host's configuration is not what its format says.
+    ConfigMalformed = "config.malformed",
+    /// An entry of the audit chain is not what was written.
+    AuditChanged = "audit.changed",
+    /// An entry of the audit chain is missing.
+    AuditGap = "audit.gap",
+    /// The end of the audit chain is missing.
+    AuditCut = "audit.cut",
+    /// The audit chain was written anew: a checkpoint or a receipt says otherwise.
+    AuditRewritten = "audit.rewritten",
+    /// A checkpoint or a receipt was not signed by the host's key.
+    AuditSignature = "audit.signature",
+    /// More is asked for than this host can do at the moment. Nothing was used up.
+    HostOverloaded = "host.overloaded",
     /// The state that remembers used challenges can't be read or written.
     HostStore = "host.store",
     /// The machine lacks something that the host needs.
@@ -59,6 +129,11 @@ impl Error {
         Self::Host { code, message: message.to_string() }
     }
 
+    /// The machine lacks something that the host needs.
+    pub fn runtime(error: &impl fmt::Display) -> Self {
+        Self::host(Code::HostRuntime, error)
+    }
+
     /// The file with a challenge can't be read as one.
     pub fn challenge_malformed(file: &impl fmt::Display, error: &impl fmt::Display) -> Self {
         Self::host(Code::ChallengeMalformed, format!("{file}: {error}"))
@@ -82,16 +157,24 @@ impl Error {
         }
     }
 
+    /// No instance could be made, for too many are there.
+    pub(crate) fn overloaded() -> Self {
+        Self::host(Code::HostOverloaded, "too many guests run at once")
+    }
+
     /// What a call into a plugin ended with, by its cause.
     pub(crate) fn from_plugin_call(error: &wasmtime::Error, limits: &Limits) -> Self {
         if let Some(Self::Host { code, message }) = error.downcast_ref::<Self>() {
             return Self::host(*code, message);
         }
+        if error.is::<PoolConcurrencyLimitError>() {
+            return Self::overloaded();
+        }
         match error.downcast_ref::<Trap>() {
             Some(Trap::Interrupt) => Self::host(Code::PluginTimeout, "the plugin took too long"),
             _ if limits.refused() => Self::host(Code::PluginMemory, "the plugin asked for too much memory"),
             Some(trap) => Self::host(Code::PluginTrap, trap),
-            None => Self::host(Code::PluginResult, error.root_cause()),
+            None => Self::host(Code::PluginResult, readable(&error.root_cause().to_string())),
         }
     }
 }
@@ -114,3 +197,14 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// Longest text by a stranger in a message, in characters.
+const MAX_TEXT: usize = 1_000;
+
+/// Text by a stranger in a message: cut, and nothing in it that a terminal would act on.
+pub(crate) fn readable(text: &str) -> String {
+    text.chars()
+        .take(MAX_TEXT)
+        .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })
+        .collect()
+}

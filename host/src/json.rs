@@ -16,6 +16,7 @@ impl Accepted {
         json!({
             "issuer": self.issuer,
             "credential_type": self.credential_type,
+            "subject": self.subject,
             "claims": self.claims,
             "transactions": self.transactions.iter().map(transaction).collect::<Vec<_>>(),
             "evidence": self.evidence.as_ref().map(evidence),
@@ -95,7 +96,7 @@ fn evidence(evidence: &Evidence) -> Value {
 }
 
 /// Only what is asked for.
-fn requirements(requirements: &Requirements) -> Value {
+pub(crate) fn requirements(requirements: &Requirements) -> Value {
     let mut asked = Map::new();
     for (name, demand) in [
         ("holder", requirements.holder),
@@ -130,6 +131,58 @@ fn requirements(requirements: &Requirements) -> Value {
         asked.insert("same_holder_as".into(), query_id.as_str().into());
     }
     Value::Object(asked)
+}
+
+impl Requirements {
+    /// Requires nothing: what the profile asks for is waived too. A floor starts from here.
+    pub(crate) fn none() -> Self {
+        let no = Demand::NotRequired;
+        Self { holder: no, status: no, approval: no, worn: no, unlocked: no, confirmed: no, ..Self::default() }
+    }
+}
+
+/// Reads what `requirements` writes, over what stands without it.
+pub(crate) fn requirements_over(base: Requirements, asked: &Map<String, Value>) -> Result<Requirements, String> {
+    let mut over = base;
+    for (name, value) in asked {
+        let wrong = || format!("`{name}` can't be {value}");
+        let demand = || match value.as_str() {
+            Some("required") => Ok(Demand::Required),
+            Some("by-profile") => Ok(Demand::ByProfile),
+            Some("not-required") => Ok(Demand::NotRequired),
+            _ => Err(wrong()),
+        };
+        let number = || value.as_u64().and_then(|number| u32::try_from(number).ok()).ok_or_else(wrong);
+        match name.as_str() {
+            "holder" => over.holder = demand()?,
+            "status" => over.status = demand()?,
+            "approval" => over.approval = demand()?,
+            "worn" => over.worn = demand()?,
+            "unlocked" => over.unlocked = demand()?,
+            "confirmed" => over.confirmed = demand()?,
+            "methods" => over.methods = serde_json::from_value(value.clone()).map_err(|_| wrong())?,
+            "unlocked_within" => over.unlocked_within = Some(number()?),
+            "distance_mm" => over.distance_mm = Some(number()?),
+            "age_at_least" => over.age_at_least = Some(u8::try_from(number()?).map_err(|_| wrong())?),
+            "same_holder_as" => over.same_holder_as = Some(value.as_str().ok_or_else(wrong)?.into()),
+            "claims" => {
+                let paths = value.as_array().ok_or_else(wrong)?.iter().map(path_from);
+                over.claims = paths.collect::<Option<_>>().ok_or_else(wrong)?;
+            }
+            _ => return Err(format!("there is no requirement `{name}`")),
+        }
+    }
+    Ok(over)
+}
+
+fn path_from(path: &Value) -> Option<ClaimPath> {
+    let segment = |segment: &Value| match segment {
+        Value::String(key) => Some(PathSegment::Key(key.clone())),
+        Value::Number(index) => Some(PathSegment::Index(u32::try_from(index.as_u64()?).ok()?)),
+        Value::Null => Some(PathSegment::All),
+        _ => None,
+    };
+    path.as_array()?.iter().map(segment).collect()
 }
 
 /// As in DCQL: strings, numbers, and `null` for every element.

@@ -4,49 +4,63 @@
 //! A policy sees the verifier only through the `verification` interface, which this host serves it. An allow can't be
 //! forged: it must carry a handle that the verifier made for this very submission.
 //!
-//! ```no_run
-//! use bandpass::{Challenge, Plugin, Request, Runtime, Verifier};
+//! [`Host`] is the whole way: challenge, answer, policies, one transaction, receipt. Its parts can be used by themselves:
+//! [`Verifier`], [`Plugin`].
 //!
-//! # fn main() -> Result<(), bandpass::Error> {
-//! # let (wasm, trust, status_list, settings, vp_token) = (vec![], vec![], vec![], "{}", "");
-//! # let (nonce, now) = (String::new(), 0);
-//! let runtime = Runtime::new()?;
-//! let mut verifier = Verifier::open(&runtime, trust)?;
-//! verifier.update_status(status_list, now)?;
-//! let plugin = Plugin::load(&runtime, &wasm)?;
-//! let challenge = Challenge::new("x509_san_dns:shop.example".into(), nonce, now);
-//! let request = Request { now: challenge.now, merchant: "shop".into(), context: "{}".into() };
-//! let outcome = plugin.decide(&mut verifier, settings, vp_token.as_bytes(), &challenge, &request);
-//! println!("{}", outcome.decision.reason());
-//! # Ok(())
-//! # }
+//! ```no_run
+#![doc = include_str!("../examples/embed.rs")]
 //! ```
 
+mod activate;
+mod audit;
 mod bindings;
 mod cache;
+mod compiler;
+mod config;
 mod conformance;
 mod convert;
 mod decision;
 mod error;
+mod guest;
+mod host;
 mod json;
+mod judge;
+mod ledger;
 mod limits;
 mod plugin;
+mod plugins;
+mod publisher;
+mod query;
+mod requirements;
 mod runtime;
+mod settings;
+mod sign;
+mod state;
 mod store;
-mod used;
+mod submission;
 mod verifier;
+mod workers;
 
-pub use bindings::policy::exports::bandpass::sdk::policy::{Description, Obligation, Query, Request};
+pub use activate::{activate_plugin, check_plugins, revoke_plugin};
+pub use audit::{AuditFinding, AuditReport, verify_audit};
+pub use bindings::policy::exports::bandpass::sdk::policy::{Capability, Description, Obligation, Query, Request};
 pub use bindings::sdk::exports::bandpass::sdk::setup::{Challenge, Check, Outcome as CheckOutcome, StatusListInfo};
 pub use bindings::sdk::exports::bandpass::sdk::verification::{
     Approval, CounterState, Demand, Distance, Evidence, Failure, Money, PathSegment, Payee, Payment, Requirements,
     StatusState, Transaction,
 };
+pub use compiler::{Compiler, CompilerLimits, compile_component};
+pub use config::{Config, Merchant, Pin, PolicyConfig};
 pub use conformance::run_vector;
 pub use decision::{Decision, Outcome, Proven};
 pub use error::{Code, Error};
+pub use host::{Answer, Host, IssuedChallenge, Metrics, NewChallenge};
+pub use ledger::{Holder, Ledger, Quantity, Refusal, Reservation, Scope};
 pub use plugin::{Plugin, Session};
+pub use plugins::PluginState;
+pub use publisher::verify_publisher;
+pub use query::NewTransaction;
 pub use runtime::{Runtime, VERIFIER_COMPONENT, digest};
 pub use store::{Migration, Store};
-pub use used::UsedChallenges;
+pub use submission::Submission;
 pub use verifier::{Accepted, Verifier};

@@ -9,7 +9,9 @@ use std::process::ExitCode;
 use anstream::{eprintln, println};
 use clap::{Parser, Subcommand};
 
-use command::{conformance, decide, demo, explain, inspect, migrate, verify};
+use command::{
+    audit, challenge, compile, conformance, decide, demo, explain, inspect, migrate, plugin, respond, verify, void,
+};
 
 /// Verifies tokens that are bound to a wearable, and runs merchants' policies on them.
 ///
@@ -32,10 +34,17 @@ enum Command {
     Verify(verify::Verify),
     Explain(explain::Explain),
     Decide(decide::Decide),
+    Challenge(challenge::Challenge),
+    Respond(respond::Respond),
+    Void(void::Void),
+    Plugin(plugin::Plugin),
+    Audit(audit::Audit),
     Inspect(inspect::Inspect),
     Demo(demo::Demo),
     Conformance(conformance::Conformance),
     Migrate(migrate::Migrate),
+    #[command(hide = true)]
+    CompileComponent(compile::Compile),
 }
 
 impl Command {
@@ -45,10 +54,16 @@ impl Command {
             Self::Verify(verify) => verify.judged.json,
             Self::Explain(explain) => explain.judged.json,
             Self::Decide(decide) => decide.json,
+            Self::Challenge(_) => true,
+            Self::Respond(respond) => respond.json,
+            Self::Void(void) => void.json,
+            Self::Plugin(plugin) => plugin.json,
+            Self::Audit(audit) => audit.json(),
             Self::Inspect(inspect) => inspect.json,
             Self::Demo(demo) => demo.json,
             Self::Conformance(conformance) => conformance.json,
             Self::Migrate(migrate) => migrate.json,
+            Self::CompileComponent(_) => false,
         }
     }
 }
@@ -92,10 +107,16 @@ fn main() -> ExitCode {
         Some(Command::Verify(verify)) => verify.run(),
         Some(Command::Explain(explain)) => explain.run(),
         Some(Command::Decide(decide)) => decide.run(),
+        Some(Command::Challenge(challenge)) => challenge.run(),
+        Some(Command::Respond(respond)) => respond.run(),
+        Some(Command::Void(void)) => void.run(),
+        Some(Command::Plugin(plugin)) => plugin.run(),
+        Some(Command::Audit(audit)) => audit.run(),
         Some(Command::Inspect(inspect)) => inspect.run(),
         Some(Command::Demo(demo)) => demo.run(),
         Some(Command::Conformance(conformance)) => conformance.run(),
         Some(Command::Migrate(migrate)) => migrate.run(),
+        Some(Command::CompileComponent(compile)) => return compile.run(),
         None => {
             eprintln!("bandpass: no command given; see `bandpass --help`");
             return USAGE.into();

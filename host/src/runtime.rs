@@ -1,26 +1,36 @@
 //! The engine that guests run on.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 use wasmtime::component::Component;
-use wasmtime::{Config, Engine};
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-use crate::cache::Cache;
+use crate::cache::{Cache, Compiled};
+use crate::compiler::{Compiler, precompile};
 use crate::error::{Code, Error};
+use crate::limits::{PLUGIN_MEMORY, TABLE_ENTRIES, VERIFIER_MEMORY};
 
 /// The verifier component that this host carries.
 pub const VERIFIER_COMPONENT: &[u8] = include_bytes!(concat!(env!("BANDPASS_TARGET"), "/dist/verifier.wasm"));
 
 /// How often guests are asked whether their time is up.
 const TICK: Duration = Duration::from_millis(10);
+/// Bytes of a plugin. A policy in Python has 18 MB.
+const MAX_COMPONENT_BYTES: usize = 32 << 20;
+/// Components, core instances, memories and tables that can exist at a time where memory is set aside for them.
+const POOL: u32 = 256;
+/// Bytes of each memory that are cleared and kept when it is given back, instead of being returned to the system.
+const RESIDENT_BYTES: usize = 256 << 10;
 
 /// Compiles and runs components. One per process is enough; it is cheap to clone.
 #[derive(Clone)]
 pub struct Runtime {
     engine: Engine,
     cache: Option<Cache>,
+    compiler: Option<Arc<Compiler>>,
 }
 
 impl Runtime {
@@ -37,10 +47,9 @@ impl Runtime {
     /// # Errors
     /// `host.runtime` if the machine can't run compiled Wasm.
     pub fn without_cache() -> Result<Self, Error> {
-        let mut config = Config::new();
-        // Guests are synchronous; the support for concurrent ones makes each small call several times slower.
-        config.wasm_component_model(true).concurrency_support(false).epoch_interruption(true);
-        let engine = Engine::new(&config).map_err(|error| Error::host(Code::HostRuntime, error))?;
+        // Address space for the pool is set aside at once, which not every machine allows.
+        let engine = Engine::new(config().allocation_strategy(pool())).or_else(|_| Engine::new(&config()));
+        let engine = engine.map_err(|error| Error::host(Code::HostRuntime, error))?;
         let weak = engine.weak();
         std::thread::Builder::new()
             .name("bandpass-ticks".into())
@@ -52,7 +61,14 @@ impl Runtime {
                 }
             })
             .map_err(|error| Error::host(Code::HostRuntime, error))?;
-        Ok(Self { engine, cache: None })
+        Ok(Self { engine, cache: None, compiler: None })
+    }
+
+    /// Has plugins compiled by another process. Without it they are compiled in this one, where nothing bounds what a
+    /// hostile plugin takes to compile.
+    #[must_use]
+    pub fn compiling_apart(self, compiler: Compiler) -> Self {
+        Self { compiler: Some(Arc::new(compiler)), ..self }
     }
 
     /// Where compiled code is kept, if it is.
@@ -65,13 +81,52 @@ impl Runtime {
         &self.engine
     }
 
-    /// Compiles a component, or takes it from the cache.
-    pub(crate) fn compile(&self, wasm: &[u8]) -> wasmtime::Result<Component> {
+    /// The verifier, compiled: here and as fast as can be, for it is no stranger.
+    pub(crate) fn verifier(&self) -> Result<Component, Error> {
+        self.component(VERIFIER_COMPONENT, || precompile(&self.engine, VERIFIER_COMPONENT))
+    }
+
+    /// A plugin, compiled.
+    pub(crate) fn plugin(&self, wasm: &[u8]) -> Result<Component, Error> {
+        if wasm.len() > MAX_COMPONENT_BYTES {
+            let message = format!("the plugin has {} bytes, {MAX_COMPONENT_BYTES} are allowed", wasm.len());
+            return Err(Error::host(Code::PluginTooLarge, message));
+        }
+        self.component(wasm, || match &self.compiler {
+            Some(compiler) => compiler.compile(wasm),
+            None => precompile(&self.engine, wasm),
+        })
+    }
+
+    /// From the cache, or compiled.
+    fn component(&self, wasm: &[u8], compile: impl FnOnce() -> Result<Compiled, Error>) -> Result<Component, Error> {
         match &self.cache {
-            Some(cache) => cache.compile(&self.engine, wasm),
-            None => Component::from_binary(&self.engine, wasm),
+            Some(cache) => cache.component(&self.engine, wasm, compile),
+            None => compile()?.component(&self.engine),
         }
     }
+}
+
+/// What compiled code depends on. The pool is no part of it.
+pub(crate) fn config() -> Config {
+    let mut config = Config::new();
+    // Guests are synchronous; the support for concurrent ones makes each small call several times slower.
+    config.wasm_component_model(true).concurrency_support(false).epoch_interruption(true);
+    config
+}
+
+fn pool() -> InstanceAllocationStrategy {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(POOL)
+        .total_core_instances(POOL)
+        .total_memories(POOL)
+        .total_tables(POOL)
+        .max_memory_size(PLUGIN_MEMORY.max(VERIFIER_MEMORY))
+        .table_elements(TABLE_ENTRIES)
+        .max_tables_per_module(4)
+        .linear_memory_keep_resident(RESIDENT_BYTES)
+        .table_keep_resident(RESIDENT_BYTES);
+    InstanceAllocationStrategy::Pooling(pool)
 }
 
 /// SHA-256 of a component in hexadecimal: what its publisher would state.

@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use wasmtime::Store;
 use wasmtime::component::{Linker, ResourceAny};
+use wasmtime::{PoolConcurrencyLimitError, Store};
 
 use crate::bindings::sdk::exports::bandpass::sdk::setup::{Challenge, Check, StatusListInfo};
 use crate::bindings::sdk::exports::bandpass::sdk::verification::{
-    ClaimPath, Evidence, Failure, Requirements, StatusState, Transaction,
+    ClaimPath, CounterState, Evidence, Failure, Requirements, StatusState, Transaction,
 };
 use crate::bindings::sdk::{Sdk, SdkPre};
 use crate::error::{Code, Error};
-use crate::limits::{CALL_TICKS, Limits, RESULT_BYTES, VERIFIER_MEMORY};
-use crate::runtime::{Runtime, VERIFIER_COMPONENT};
+use crate::limits::{Limits, Time, VERIFIER_MEMORY, VERIFIER_TIME, limited_store};
+use crate::runtime::Runtime;
+use crate::submission::Submission;
 
 /// A verifier that trusts a list of issuers. It belongs to one thread, which finishes one submission before the next.
 pub struct Verifier {
@@ -33,6 +34,8 @@ pub struct Accepted {
     pub issuer: String,
     /// `vct` of the credential.
     pub credential_type: Option<String>,
+    /// `sub`, if it was disclosed.
+    pub subject: Option<String>,
     /// The disclosed claims.
     pub claims: Map<String, Value>,
     /// Transactions that the holder agreed to.
@@ -53,11 +56,9 @@ impl Verifier {
     /// # Errors
     /// `trust.malformed`, or `host.runtime` if the component can't be compiled here.
     pub fn open(runtime: &Runtime, trust: Vec<u8>) -> Result<Self, Error> {
-        let pre = || {
-            let component = runtime.compile(VERIFIER_COMPONENT)?;
-            SdkPre::new(Linker::new(runtime.engine()).instantiate_pre(&component)?)
-        };
-        let pre = pre().map_err(|error| Error::host(Code::HostRuntime, error))?;
+        let component = runtime.verifier()?;
+        let pre = Linker::new(runtime.engine()).instantiate_pre(&component).and_then(SdkPre::new);
+        let pre = pre.map_err(|error| Error::host(Code::HostRuntime, error))?;
         let mut verifier = Self { pre, trust: trust.into(), status_lists: BTreeMap::new(), instance: None };
         verifier.instance()?;
         Ok(verifier)
@@ -79,6 +80,21 @@ impl Verifier {
         Ok(info)
     }
 
+    /// Takes in what a wallet sent for a challenge: a bare presentation or an OpenID4VP `vp_token`. What is wrong with it is
+    /// told when it is verified.
+    ///
+    /// # Errors
+    /// `verifier.trap`, or `host.overloaded` if there is no room for another verifier after that.
+    pub fn submit(&mut self, vp_token: &[u8], challenge: &Challenge) -> Result<Submission<'_>, Error> {
+        match self.instance()?.submit(vp_token, challenge) {
+            Ok(handle) => Ok(Submission::new(self, handle)),
+            Err(error) => {
+                self.instance = None;
+                Err(trapped(&error))
+            }
+        }
+    }
+
     /// Verifies the presentation that answers `query_id`, the empty one for a bare presentation.
     ///
     /// # Errors
@@ -90,22 +106,7 @@ impl Verifier {
         query_id: &str,
         requirements: &Requirements,
     ) -> Result<Accepted, Error> {
-        let instance = self.instance()?;
-        let verified = instance.submit(vp_token, challenge).and_then(|submission| {
-            let verified = instance.verify(submission, query_id, requirements).and_then(|verified| match verified {
-                Ok(verified) => instance.accepted(verified).map(Ok),
-                Err(failure) => Ok(Err(Error::Refused(failure))),
-            });
-            instance.release()?;
-            verified
-        });
-        match verified {
-            Ok(verdict) => verdict,
-            Err(error) => {
-                self.instance = None;
-                Err(trapped(&error))
-            }
-        }
+        self.submit(vp_token, challenge)?.verify(query_id, requirements)
     }
 
     /// What came of every check of [`Verifier::verify`], in the order of the checks: for people and tools, never for
@@ -120,16 +121,19 @@ impl Verifier {
         query_id: &str,
         requirements: &Requirements,
     ) -> Result<Vec<Check>, Error> {
-        let instance = self.instance()?;
-        let explained = instance.submit(vp_token, challenge).and_then(|submission| {
-            let explained = instance.explain(submission, query_id, requirements)?;
-            instance.release()?;
-            Ok(explained)
-        });
-        explained.map_err(|error| {
-            self.instance = None;
-            trapped(&error)
-        })
+        self.submit(vp_token, challenge)?.explain(query_id, requirements)
+    }
+
+    /// Bytes of linear memory that the verifier takes. Status lists stay in it, a submission leaves nothing.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.instance.as_ref().map_or(0, |instance| VERIFIER_MEMORY.saturating_sub(instance.store.data().memory_left()))
+    }
+
+    /// Handles that are alive in the verifier: none, unless a [`Submission`] was forgotten.
+    #[must_use]
+    pub fn handles(&self) -> usize {
+        self.instance.as_ref().map_or(0, Instance::held)
     }
 
     /// The instance, a fresh one if the last one trapped.
@@ -172,17 +176,18 @@ pub(crate) struct Instance {
     store: Store<Limits>,
     sdk: Sdk,
     verifier: ResourceAny,
-    /// Handles of the submission under evaluation, which has to be given back.
+    /// Handles of the submission under evaluation, which have to be given back.
     held: Vec<ResourceAny>,
 }
 
 impl Instance {
     fn new(pre: &SdkPre<Limits>, trust: &[u8]) -> Result<Self, Error> {
-        let mut store = Store::new(pre.engine(), Limits::new(VERIFIER_MEMORY));
-        store.limiter(|limits| limits);
-        store.set_hostcall_fuel(RESULT_BYTES);
-        store.set_epoch_deadline(CALL_TICKS);
-        let sdk = pre.instantiate(&mut store).map_err(|error| trapped(&error))?;
+        let limits = Limits::new(VERIFIER_MEMORY, VERIFIER_TIME);
+        let mut store = limited_store(pre.engine(), limits, |limits| limits);
+        let sdk = pre.instantiate(&mut store).map_err(|error| match error.is::<PoolConcurrencyLimitError>() {
+            true => Error::overloaded(),
+            false => trapped(&error),
+        })?;
         let opened = sdk.bandpass_sdk_setup().verifier().call_open(&mut store, trust);
         let verifier = opened.map_err(|error| trapped(&error))?.map_err(Error::Refused)?;
         Ok(Self { store, sdk, verifier, held: Vec::new() })
@@ -190,7 +195,8 @@ impl Instance {
 
     /// Every call starts with its full time.
     fn rearm(&mut self) {
-        self.store.set_epoch_deadline(CALL_TICKS);
+        self.store.data_mut().begin(Time::default());
+        self.store.set_epoch_deadline(1);
     }
 
     fn update_status(&mut self, token: &[u8], now: u64) -> wasmtime::Result<Result<StatusListInfo, Failure>> {
@@ -199,7 +205,9 @@ impl Instance {
         verifier.call_update_status(&mut self.store, self.verifier, token, now)
     }
 
-    pub(crate) fn submit(&mut self, vp_token: &[u8], challenge: &Challenge) -> wasmtime::Result<ResourceAny> {
+    fn submit(&mut self, vp_token: &[u8], challenge: &Challenge) -> wasmtime::Result<ResourceAny> {
+        // Nothing is held, unless a submission was forgotten.
+        self.release(0)?;
         self.rearm();
         let verifier = self.sdk.bandpass_sdk_setup().verifier();
         let submission = verifier.call_submit(&mut self.store, self.verifier, vp_token, challenge)?;
@@ -233,7 +241,7 @@ impl Instance {
         Ok(verified)
     }
 
-    fn explain(
+    pub(crate) fn explain(
         &mut self,
         submission: ResourceAny,
         query_id: &str,
@@ -258,24 +266,27 @@ impl Instance {
         self.held.len()
     }
 
-    /// Gives back every handle of a submission. They would add up otherwise, whatever became of the policy's store.
-    pub(crate) fn release(&mut self) -> wasmtime::Result<()> {
+    /// Gives back handles until so many are held. They would add up otherwise, whatever became of the policy's store.
+    pub(crate) fn release(&mut self, held: usize) -> wasmtime::Result<()> {
         self.rearm();
         // What came out of a submission goes before it.
-        while let Some(handle) = self.held.pop() {
-            handle.resource_drop(&mut self.store)?;
+        while self.held.len() > held {
+            if let Some(handle) = self.held.pop() {
+                handle.resource_drop(&mut self.store)?;
+            }
         }
         Ok(())
     }
 
-    /// Everything that a proof says.
-    pub(crate) fn accepted(&mut self, verified: ResourceAny) -> wasmtime::Result<Accepted> {
+    /// Everything that a proof says. `counters`: what becomes of the band's counter.
+    pub(crate) fn accepted(&mut self, verified: ResourceAny, counters: CounterState) -> wasmtime::Result<Accepted> {
         Ok(Accepted {
             issuer: self.issuer(verified)?,
             credential_type: self.credential_type(verified)?,
+            subject: self.subject(verified)?,
             claims: serde_json::from_str(&self.claims(verified)?).map_err(wasmtime::Error::new)?,
             transactions: self.transactions(verified)?,
-            evidence: self.evidence(verified)?,
+            evidence: self.evidence(verified)?.map(|evidence| Evidence { counter_state: counters, ..evidence }),
             key_thumbprint: self.key_thumbprint(verified)?,
             expires: self.expires(verified)?,
             status: self.status(verified)?,

@@ -17,7 +17,7 @@ use rustix::process::{Pid, Signal, geteuid, kill_process};
 const VERSIONS: &str = "/usr/lib/postgresql";
 /// Who runs the server when tests run as root, which it refuses to.
 const USER: &str = "postgres";
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Starts what it is given, and says its process id. Once nobody holds the other end of its input, however they ended, it
 /// stops that and removes the folder; told to `leave` it only waits for its end.
@@ -25,7 +25,7 @@ const KEEPER: &str = r#"
 folder=$1; shift
 "$@" >>"$folder/log" 2>&1 &
 echo $!
-read -r word || kill -QUIT $!
+read -r word || { kill -QUIT $!; kill -CONT $!; }
 wait $!
 [ "$word" ] || rm -rf "$folder"
 "#;
@@ -171,7 +171,12 @@ fn keep(folder: &Path, by: &[&OsStr]) -> Result<(Child, Pid)> {
     ] {
         keeper.args(["-c", setting]);
     }
-    let mut keeper = keeper.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("starting a shell")?;
+    let mut keeper = keeper
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .context("starting a shell")?;
     let mut pid = String::new();
     BufReader::new(keeper.stdout.take().context("a pipe")?).read_line(&mut pid)?;
     Ok((keeper, Pid::from_raw(pid.trim().parse()?).context("a process id")?))

@@ -4,15 +4,17 @@ use std::path::PathBuf;
 
 use anstream::{eprintln, println};
 use anyhow::{Context as _, Result};
-use bandpass::{Challenge, Decision, Outcome, Plugin, Request, Runtime, UsedChallenges, Verifier};
+use bandpass::{Challenge, Decision, Outcome, Plugin, Request, Verifier};
 use clap::Args;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::command::compile::runtime;
 use crate::terminal::line;
 use crate::{Verdict, input};
 
-/// Let a merchant's policy decide on a token.
+/// Let a policy decide on a token, for those who write policies. Nothing is remembered: a token can be replayed, and there
+/// are no caps.
 #[derive(Args)]
 pub(crate) struct Decide {
     /// The policy: a Wasm component.
@@ -27,9 +29,6 @@ pub(crate) struct Decide {
     /// The challenge that the token answers (JSON).
     #[arg(long, value_name = "FILE")]
     challenge: PathBuf,
-    /// Remember used challenges in this file. Without it a token can be replayed.
-    #[arg(long, value_name = "FILE")]
-    state: Option<PathBuf>,
     /// Status list token: a file with a JWT or a CWT. May be repeated.
     #[arg(long, value_name = "FILE")]
     status_list: Vec<PathBuf>,
@@ -105,8 +104,7 @@ impl Decide {
         let context = Value::Object(file.request.context).to_string();
         let request = Request { now, merchant: file.request.merchant, context };
         let settings = String::from_utf8(input::file(&self.settings)?).context("the settings are not text")?;
-        let mut used = self.state.as_deref().map(UsedChallenges::in_file).transpose()?;
-        let runtime = Runtime::new()?;
+        let runtime = runtime()?;
         let mut verifier = Verifier::open(&runtime, input::file(&self.trust)?)?;
         let listed = input::status_lists(&mut verifier, &self.status_list, now)?;
         let plugin = Plugin::load(&runtime, &input::file(&self.plugin)?);
@@ -114,10 +112,7 @@ impl Decide {
             Ok(plugin) => plugin.decide(&mut verifier, &settings, &token, &challenge, &request),
             Err(error) => Outcome::denied(&error),
         };
-        let decision = match &mut used {
-            Some(used) => outcome.settle(used, &challenge.nonce, &token, now)?,
-            None => outcome.decision,
-        };
+        let decision = outcome.decision;
         self.print(&decision);
         Ok(match decision {
             Decision::Allow { .. } => Verdict::Accepted,
@@ -127,11 +122,10 @@ impl Decide {
     }
 
     fn print(&self, decision: &Decision) {
-        let replay = if self.state.is_some() { "checked" } else { "not-checked" };
         if self.json {
             let mut result = decision.to_json();
             if let Some(members) = result.as_object_mut() {
-                members.insert("replay".into(), replay.into());
+                members.insert("replay".into(), "not-checked".into());
             }
             println!("{result}");
             return;
@@ -146,8 +140,6 @@ impl Decide {
             Decision::Deny { reason, message } => println!("deny: {}: {}", line(reason), line(message)),
             Decision::StepUp { reason, message, .. } => println!("step-up: {}: {}", line(reason), line(message)),
         }
-        if self.state.is_none() {
-            eprintln!("replay: not checked; `--state FILE` remembers used challenges");
-        }
+        eprintln!("replay: not checked; `bandpass respond` remembers challenges");
     }
 }

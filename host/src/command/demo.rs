@@ -6,10 +6,9 @@ use std::path::{Path, PathBuf};
 use anstream::println;
 use anstyle::{AnsiColor, Style};
 use anyhow::{Context as _, Result, bail};
-use bandpass::{Challenge, Decision, Plugin, Query, Request, Runtime, UsedChallenges, Verifier};
+use bandpass::{Answer, Config, Host, IssuedChallenge, NewChallenge, NewTransaction, Store, digest};
 use bandpass_roles::{
     BAND_VCT, Band, BandDetails, Issuer, Key, Phone, Request as Asked, StatusList, base64url, os_rng, random_id,
-    transaction_data,
 };
 
 use clap::Args;
@@ -26,8 +25,9 @@ pub(crate) struct Demo {
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
-    /// Leave the first purchase in this folder, for `bandpass verify` and `decide` to try: trust.json, challenge.json,
-    /// settings.json, dcql.json, status-list, the transaction data and token.
+    /// Leave the host of the story in this folder: bandpass.toml with what it names, store.sqlite, and a purchase that waits
+    /// for `bandpass respond`: challenge.json and token. For `bandpass verify` and `decide` there are trust.json,
+    /// status-list, settings.json, dcql.json, transaction_data and decide.json as well.
     #[arg(long, value_name = "FOLDER")]
     save: Option<PathBuf>,
 }
@@ -42,13 +42,22 @@ const REVOKED: u8 = 1;
 const SUSPENDED: u8 = 2;
 const SETTINGS: &str = r#"{"currency":"CNY","passwordless_limit":"200.00"}"#;
 
+const MERCHANT: &str = "merchant-7";
+const OTHER_MERCHANT: &str = "merchant-8";
+
 impl Demo {
     pub(crate) fn run(self) -> Result<Verdict> {
-        let mut story = Story::begin(&self)?;
-        story.shop(self.save.as_deref())?;
+        let temporary = tempfile::tempdir()?;
+        let folder = self.save.as_deref().unwrap_or(temporary.path());
+        fs::create_dir_all(folder)?;
+        let mut story = Story::begin(&self, folder)?;
+        story.shop()?;
         story.refusals()?;
         story.without_the_phone()?;
         story.lost()?;
+        if self.save.is_some() {
+            story.save(folder)?;
+        }
         story.end();
         Ok(Verdict::Accepted)
     }
@@ -59,149 +68,155 @@ struct Story {
     json: bool,
     steps: Vec<Value>,
     now: u64,
-    verifier: Verifier,
-    plugin: Plugin,
-    used: UsedChallenges,
-    trust: Value,
+    host: Host,
+    executor: tokio::runtime::Runtime,
     issuer: Issuer,
-    status_list: String,
     phone: Phone,
+    /// The band's key, which in a real band nobody can copy.
+    key: Key,
     band: Band,
 }
 
 impl Story {
-    fn begin(demo: &Demo) -> Result<Self> {
+    fn begin(demo: &Demo, folder: &Path) -> Result<Self> {
         let now = input::now(None)?;
         let rng = &mut os_rng();
-        let runtime = Runtime::new()?;
         let plugin = match &demo.plugin {
             Some(path) => input::file(path)?,
             None => input::file(&built_plugin()?)?,
         };
-        let plugin = Plugin::load(&runtime, &plugin)?;
         let issuer = Issuer::new("https://wallet.example", Key::generate(rng));
-        let trust = json!({"issuers": [issuer.trust_entry(&[BAND_VCT])]});
-        let mut verifier = Verifier::open(&runtime, trust.to_string().into_bytes())?;
-        let status_list = status_list(&issuer, VALID, now)?;
-        verifier.update_status(status_list.clone().into_bytes(), now)?;
-        let phone = Phone::new(Key::generate(rng));
-        let band = issue_band(&issuer, &phone, now)?;
-        let used = UsedChallenges::in_memory()?;
-        let steps = Vec::new();
-        let story =
-            Self { json: demo.json, steps, now, verifier, plugin, used, trust, issuer, status_list, phone, band };
-        let described = story.plugin.describe()?;
+        let (phone, key) = (Phone::new(Key::generate(rng)), Key::generate(rng));
+        let band = issue(&issuer, &key, &phone, now)?;
+        write_host(folder, &issuer, &plugin, now)?;
+        let config = Config::from_file(&folder.join("bandpass.toml"))?;
+        let store = Store::open(&folder.join("store.sqlite").to_string_lossy())?;
+        let host = Host::open(&super::compile::runtime()?, config, store, now)?;
+        let executor = tokio::runtime::Builder::new_current_thread().build()?;
+        let story = Self { json: demo.json, steps: Vec::new(), now, host, executor, issuer, phone, key, band };
         story.say(
             "A wallet provider issues a credential to Lin's band",
             &format!("{BAND_VCT}, {} bytes", story.band.credential().len()),
         );
-        story.say("A shop installs a policy", &format!("{} {}, {SETTINGS}", described.name, described.version));
+        for plugin in story.host.plugins() {
+            if let Some(error) = plugin.quarantined {
+                return Err(error.into());
+            }
+            let (name, version) = plugin.described.unwrap_or_default();
+            story.say("A shop installs a policy", &format!("{name} {version}, {SETTINGS}"));
+        }
         Ok(story)
     }
 
     /// Worn and unlocked, the band pays up to the shop's limit.
-    fn shop(&mut self, save: Option<&Path>) -> Result<()> {
+    fn shop(&mut self) -> Result<()> {
         self.wear();
         self.say("Lin puts the band on and unlocks it", "it signs that with every payment");
-        let small = self.challenge(SHOP, "35.00")?;
+        let small = self.challenge(MERCHANT, "35.00")?;
         let token = self.present(&small);
-        if let Some(folder) = save {
-            self.save(folder, &small, &token)?;
+        let paid = self.decide("Lin pays CNY 35.00", &small, &token, "allow limit.within")?;
+        let again = self.decide("the shop asks again", &small, &token, "allow limit.within")?;
+        if again.receipt != paid.receipt {
+            bail!("the same token got another receipt");
         }
-        self.decide("Lin pays CNY 35.00", &small, &token, "allow", "limit.within")?;
-        self.decide("somebody sends the same token again", &small, &token, "deny", "challenge.used")?;
-        let large = self.challenge(SHOP, "900.00")?;
+        let another = self.present(&small);
+        self.decide("another token for what is paid", &small, &another, "deny challenge.used")?;
+
+        let large = self.challenge(MERCHANT, "900.00")?;
         let token = self.present(&large);
-        self.decide("Lin pays CNY 900.00", &large, &token, "step-up", "limit.above")?;
-        let again = Challenge { nonce: random_id(&mut os_rng()), ..large };
-        let approval = self.approve(&again, &["face"]);
-        let token = present(&mut self.band, &again, Some(&approval), self.now);
-        self.decide("Lin looks at the phone, which approves by face", &again, &token, "allow", "limit.approved")
+        let step_up = self.decide("Lin pays CNY 900.00", &large, &token, "step-up limit.above")?;
+        let decision = step_up.decision_id.context("a step-up is a decision")?;
+        let more = self.executor.block_on(self.host.step_up(MERCHANT, &decision, self.now))?;
+        let approval = self.approve(&asked(&more), &["face"]);
+        let token = present(&mut self.band, &asked(&more), Some(&approval), self.now);
+        self.decide("Lin looks at the phone, which approves by face", &more, &token, "allow limit.approved")?;
+        Ok(())
     }
 
     fn refusals(&mut self) -> Result<()> {
-        let agreed = self.challenge(SHOP, "35.00")?;
-        let token = self.present(&agreed);
-        let mut changed = self.challenge(SHOP, "135.00")?;
-        changed.nonce.clone_from(&agreed.nonce);
-        self.decide("Lin agreed to 35.00, the shop asks for 135.00", &changed, &token, "deny", "transaction.mismatch")?;
+        let (agreed, changed) = (self.challenge(MERCHANT, "35.00")?, self.challenge(MERCHANT, "135.00")?);
+        let to_less = Asked { nonce: changed.nonce.clone(), ..asked(&agreed) };
+        let token = self.present_to(&to_less);
+        self.decide("Lin agreed to 35.00, the shop asks for 135.00", &changed, &token, "deny transaction.mismatch")?;
 
-        let elsewhere = self.challenge(OTHER_SHOP, "35.00")?;
-        let token = self.present(&elsewhere);
-        let here = Challenge { audience: vec![SHOP.into()], ..elsewhere };
-        self.decide("another shop passes on what it got", &here, &token, "deny", "holder.audience")?;
+        let (elsewhere, here) = (self.challenge(OTHER_MERCHANT, "35.00")?, self.challenge(MERCHANT, "35.00")?);
+        let to_other = Asked { audience: asked(&elsewhere).audience, ..asked(&here) };
+        let token = self.present_to(&to_other);
+        self.decide("another shop passes on what it got", &here, &token, "deny holder.audience")?;
 
-        let old = self.challenge(SHOP, "35.00")?;
+        let (old, new) = (self.challenge(MERCHANT, "35.00")?, self.challenge(MERCHANT, "35.00")?);
         let token = self.present(&old);
-        let new = Challenge { nonce: random_id(&mut os_rng()), ..old };
-        self.decide("a token of yesterday's challenge comes again", &new, &token, "deny", "holder.nonce")?;
+        self.decide("a token of yesterday's challenge comes again", &new, &token, "deny holder.nonce")?;
 
-        let challenge = self.challenge(SHOP, "35.00")?;
+        let challenge = self.challenge(MERCHANT, "35.00")?;
         let mut thief = Band::new(Key::generate(&mut os_rng()), self.band.credential().to_owned());
-        thief.put_on(self.now - 3_600);
-        thief.unlock(self.now - 3_000);
-        let token = present(&mut thief, &challenge, None, self.now);
-        self.decide("a thief's band shows a copy of Lin's credential", &challenge, &token, "deny", "holder.signature")?;
+        self.put_on(&mut thief);
+        let token = present(&mut thief, &asked(&challenge), None, self.now);
+        self.decide("a thief's band shows a copy of Lin's credential", &challenge, &token, "deny holder.signature")?;
+
+        let mut copy = Band::new(self.key.clone(), self.band.credential().to_owned());
+        self.put_on(&mut copy);
+        let approval = self.approve(&asked(&challenge), &["swk"]);
+        let token = present(&mut copy, &asked(&challenge), Some(&approval), self.now);
+        self.decide("a copy of the band's key counts from one again", &challenge, &token, "deny evidence.counter")?;
 
         let stranger = Issuer::new("https://wallet.example", Key::generate(&mut os_rng()));
-        let mut forged = issue_band(&stranger, &self.phone, self.now)?;
-        forged.put_on(self.now - 3_600);
-        forged.unlock(self.now - 3_000);
-        let challenge = self.challenge(SHOP, "35.00")?;
-        let token = present(&mut forged, &challenge, None, self.now);
-        self.decide("somebody signs a credential of their own", &challenge, &token, "deny", "issuer.untrusted")?;
+        let mut forged = issue(&stranger, &Key::generate(&mut os_rng()), &self.phone, self.now)?;
+        self.put_on(&mut forged);
+        let token = present(&mut forged, &asked(&challenge), None, self.now);
+        self.decide("somebody signs a credential of their own", &challenge, &token, "deny issuer.untrusted")?;
 
         self.band.lock();
-        let challenge = self.challenge(SHOP, "35.00")?;
+        let challenge = self.challenge(MERCHANT, "35.00")?;
         let token = self.present(&challenge);
-        self.decide("the band is locked", &challenge, &token, "deny", "evidence.locked")?;
+        self.decide("the band is locked", &challenge, &token, "deny evidence.locked")?;
 
         self.band.take_off();
-        let challenge = self.challenge(SHOP, "35.00")?;
+        let challenge = self.challenge(MERCHANT, "35.00")?;
         let token = self.present(&challenge);
-        self.decide("the band lies on the counter", &challenge, &token, "deny", "evidence.not-worn")?;
+        self.decide("the band lies on the counter", &challenge, &token, "deny evidence.not-worn")?;
         self.wear();
         Ok(())
     }
 
     /// Nobody pays without the phone that the band is paired with, nor with what it approved for another payment.
     fn without_the_phone(&mut self) -> Result<()> {
-        let challenge = self.challenge(SHOP, "35.00")?;
-        let token = present(&mut self.band, &challenge, None, self.now);
-        self.decide("the phone is at home", &challenge, &token, "deny", "approval.missing")?;
+        let challenge = self.challenge(MERCHANT, "35.00")?;
+        let token = present(&mut self.band, &asked(&challenge), None, self.now);
+        self.decide("the phone is at home", &challenge, &token, "deny approval.missing")?;
 
+        let challenge = self.challenge(MERCHANT, "35.00")?;
         let another = Phone::new(Key::generate(&mut os_rng()));
         let approval = another.approve(&asked(&challenge), &self.band.thumbprint(), &["face"], self.now, &mut os_rng());
-        let token = present(&mut self.band, &challenge, Some(&approval), self.now);
-        self.decide("another phone approves", &challenge, &token, "deny", "approval.phone")?;
+        let token = present(&mut self.band, &asked(&challenge), Some(&approval), self.now);
+        self.decide("another phone approves", &challenge, &token, "deny approval.phone")?;
 
         let key = Key::generate(&mut os_rng());
-        let mut itself = self.issuer_band(&key, &Phone::new(key.clone()))?;
-        itself.put_on(self.now - 3_600);
-        itself.unlock(self.now - 3_000);
+        let mut itself = issue(&self.issuer, &key, &Phone::new(key.clone()), self.now)?;
+        self.put_on(&mut itself);
         let request = asked(&challenge);
         let approval = Phone::new(key).approve(&request, &itself.thumbprint(), &["face"], self.now, &mut os_rng());
-        let token = present(&mut itself, &challenge, Some(&approval), self.now);
-        self.decide("a band paired with itself approves", &challenge, &token, "deny", "approval.self")?;
+        let token = present(&mut itself, &request, Some(&approval), self.now);
+        self.decide("a band paired with itself approves", &challenge, &token, "deny approval.self")?;
 
-        let small = Challenge { transaction_data: self.challenge(SHOP, "1.00")?.transaction_data, ..challenge.clone() };
-        let approval = self.approve(&small, &["face"]);
-        let token = present(&mut self.band, &challenge, Some(&approval), self.now);
-        self.decide("the phone approved 1.00, the band signs 35.00", &challenge, &token, "deny", "approval.transaction")
+        let less = self.challenge(MERCHANT, "1.00")?;
+        let approval = self.approve(&Asked { nonce: challenge.nonce.clone(), ..asked(&less) }, &["face"]);
+        let token = present(&mut self.band, &asked(&challenge), Some(&approval), self.now);
+        self.decide("the phone approved 1.00, the band signs 35.00", &challenge, &token, "deny approval.transaction")?;
+        Ok(())
     }
 
     /// What its owner reports reaches every verifier by the status list.
     fn lost(&mut self) -> Result<()> {
-        for (status, what, decision, reason) in [
-            (SUSPENDED, "Lin reports the band lost", "deny", "status.suspended"),
-            (VALID, "Lin finds the band", "allow", "limit.within"),
-            (REVOKED, "Lin deactivates the band", "deny", "status.revoked"),
+        for (status, what, told) in [
+            (SUSPENDED, "Lin reports the band lost", "deny status.suspended"),
+            (VALID, "Lin finds the band", "allow limit.within"),
+            (REVOKED, "Lin deactivates the band", "deny status.revoked"),
         ] {
-            self.status_list = status_list(&self.issuer, status, self.now)?;
-            self.verifier.update_status(self.status_list.clone().into_bytes(), self.now)?;
-            let challenge = self.challenge(SHOP, "35.00")?;
+            self.host.update_status(status_list(&self.issuer, status, self.now)?.as_bytes(), self.now)?;
+            let challenge = self.challenge(MERCHANT, "35.00")?;
             let token = self.present(&challenge);
-            self.decide(what, &challenge, &token, decision, reason)?;
+            self.decide(what, &challenge, &token, told)?;
         }
         Ok(())
     }
@@ -211,33 +226,33 @@ impl Story {
         self.band.unlock(self.now - 3_000);
     }
 
-    /// A band with this key, issued by the wallet provider.
-    fn issuer_band(&self, key: &Key, phone: &Phone) -> Result<Band> {
-        issue(&self.issuer, key, phone, self.now)
+    fn put_on(&self, band: &mut Band) {
+        band.put_on(self.now - 3_600);
+        band.unlock(self.now - 3_000);
     }
 
     /// The paired phone approves.
-    fn approve(&self, challenge: &Challenge, methods: &[&str]) -> String {
-        self.phone.approve(&asked(challenge), &self.band.thumbprint(), methods, self.now, &mut os_rng())
+    fn approve(&self, request: &Asked, methods: &[&str]) -> String {
+        self.phone.approve(request, &self.band.thumbprint(), methods, self.now, &mut os_rng())
     }
 
-    fn save(&self, folder: &Path, challenge: &Challenge, token: &str) -> Result<()> {
-        let Challenge { audience, nonce, transaction_data, max_age, dcql, .. } = challenge;
-        let dcql = serde_json::from_str::<Value>(dcql.as_deref().unwrap_or("null"))?;
-        let challenge = json!({"audience": audience, "nonce": nonce, "transaction_data": transaction_data,
-            "dcql": dcql, "max_age": max_age, "request": {"merchant": "merchant-7", "context": {}}});
-        fs::create_dir_all(folder)?;
-        let transaction_data = transaction_data.concat();
+    /// A purchase that waits for its answer. The host of the folder still has the status list that it began with.
+    fn save(&mut self, folder: &Path) -> Result<()> {
+        let challenge = self.challenge(MERCHANT, "35.00")?;
+        let token = self.present(&challenge);
+        let IssuedChallenge { audience, nonce, dcql, transaction_data, .. } = &challenge;
+        let dcql = serde_json::from_str::<Value>(dcql)?;
+        let decide = json!({"audience": audience, "nonce": nonce, "transaction_data": transaction_data, "dcql": dcql,
+            "request": {"merchant": MERCHANT, "context": {}}});
         for (name, content) in [
-            ("trust.json", self.trust.to_string()),
-            ("challenge.json", challenge.to_string()),
+            ("challenge.json", challenge.to_json().to_string()),
+            ("decide.json", decide.to_string()),
             ("settings.json", SETTINGS.to_owned()),
             ("dcql.json", dcql.to_string()),
-            ("status-list", self.status_list.clone()),
-            ("transaction_data", transaction_data),
-            ("token", token.to_owned()),
+            ("transaction_data", transaction_data.concat()),
+            ("token", token),
         ] {
-            fs::write(folder.join(name), content + "\n").with_context(|| folder.join(name).display().to_string())?;
+            write(folder, name, (content + "\n").as_bytes())?;
         }
         Ok(())
     }
@@ -248,58 +263,53 @@ impl Story {
         }
     }
 
-    /// A challenge for what the policy asks for, with a fresh nonce.
-    fn challenge(&self, audience: &str, amount: &str) -> Result<Challenge> {
-        let query: Query = self.plugin.session(SETTINGS)?.ask(&self.request())?;
-        let type_id = query.transaction_types.first().context("the policy decides on no transaction")?;
-        let dcql: Value = serde_json::from_str(&query.dcql)?;
-        let query_id =
-            dcql.pointer("/credentials/0/id").and_then(Value::as_str).context("the policy asks for nothing")?;
+    /// A challenge for a payment, with what the shop's policy asks for.
+    fn challenge(&self, merchant: &str, amount: &str) -> Result<IssuedChallenge> {
         let payload = json!({
             "transaction_id": random_id(&mut os_rng()),
-            "payee": {"name": "Corner Bookshop", "id": "merchant-7"},
+            "payee": {"name": "Corner Bookshop", "id": merchant},
             "currency": "CNY",
             "amount": amount,
         });
-        Ok(Challenge {
-            dcql: Some(query.dcql),
-            transaction_data: vec![transaction_data(type_id, &[query_id], &payload)],
-            ..Challenge::new(audience.into(), random_id(&mut os_rng()), self.now)
-        })
-    }
-
-    fn request(&self) -> Request {
-        Request { now: self.now, merchant: "merchant-7".into(), context: "{}".into() }
+        let payload = payload.as_object().cloned().unwrap_or_default();
+        let transactions = vec![NewTransaction { type_id: "urn:bandpass:payment:1".into(), payload }];
+        let new = NewChallenge { merchant: merchant.into(), transactions, context: Map::new() };
+        Ok(self.executor.block_on(self.host.challenge(new, self.now))?)
     }
 
     /// Lin pays: the paired phone is near and approves by its key alone.
-    fn present(&mut self, challenge: &Challenge) -> String {
-        let approval = self.approve(challenge, &["swk"]);
-        present(&mut self.band, challenge, Some(&approval), self.now)
+    fn present(&mut self, challenge: &IssuedChallenge) -> String {
+        self.present_to(&asked(challenge))
     }
 
-    /// Lets the policy decide and tells what came of it. A story that does not go as told is an error.
-    fn decide(&mut self, what: &str, challenge: &Challenge, token: &str, decision: &str, reason: &str) -> Result<()> {
-        let request = self.request();
-        let outcome = self.plugin.decide(&mut self.verifier, SETTINGS, token.as_bytes(), challenge, &request);
-        let decided = outcome.settle(&mut self.used, &challenge.nonce, token.as_bytes(), self.now)?;
-        let mut result = decided.to_json();
-        let (word, style) = match decided {
-            Decision::Allow { .. } => ("allow", Style::new().fg_color(Some(AnsiColor::Green.into())).bold()),
-            Decision::Deny { .. } => ("deny", Style::new().fg_color(Some(AnsiColor::Red.into())).bold()),
-            Decision::StepUp { .. } => ("step-up", Style::new().fg_color(Some(AnsiColor::Yellow.into())).bold()),
+    fn present_to(&mut self, request: &Asked) -> String {
+        let approval = self.approve(request, &["swk"]);
+        present(&mut self.band, request, Some(&approval), self.now)
+    }
+
+    /// Lets the host decide and tells what came of it. A story that does not go as told is an error.
+    fn decide(&mut self, what: &str, challenge: &IssuedChallenge, token: &str, told: &str) -> Result<Answer> {
+        let answer = self.host.respond(&challenge.id, token.as_bytes().to_vec(), self.now);
+        let answer = self.executor.block_on(answer)?;
+        let mut result = answer.to_json();
+        let (word, reason) = (answer.decision(), answer.reason());
+        let color = match word {
+            "allow" => AnsiColor::Green,
+            "step-up" => AnsiColor::Yellow,
+            _ => AnsiColor::Red,
         };
         if !self.json {
-            println!("  {style}{word:8}{style:#} {:22} {what}", decided.reason());
+            let style = Style::new().fg_color(Some(color.into())).bold();
+            println!("  {style}{word:8}{style:#} {reason:22} {what}");
         }
-        if (word, decided.reason()) != (decision, reason) {
-            bail!("{what}: {word} {}, but the story says {decision} {reason}", decided.reason());
+        if format!("{word} {reason}") != told {
+            bail!("{what}: {word} {reason}, but the story says {told}");
         }
         if let Some(members) = result.as_object_mut() {
             members.insert("step".into(), what.into());
         }
         self.steps.push(result);
-        Ok(())
+        Ok(answer)
     }
 
     fn say(&self, what: &str, details: &str) {
@@ -310,17 +320,58 @@ impl Story {
     }
 }
 
-fn present(band: &mut Band, challenge: &Challenge, approval: Option<&str>, now: u64) -> String {
-    band.present(&asked(challenge), &["sub"], approval, now, &mut os_rng())
+fn present(band: &mut Band, request: &Asked, approval: Option<&str>, now: u64) -> String {
+    band.present(request, &["sub"], approval, now, &mut os_rng())
 }
 
 /// What reaches the wallet of a challenge.
-fn asked(challenge: &Challenge) -> Asked {
+fn asked(challenge: &IssuedChallenge) -> Asked {
     Asked {
         audience: challenge.audience.first().cloned().unwrap_or_default(),
         nonce: challenge.nonce.clone(),
         transaction_data: challenge.transaction_data.clone(),
     }
+}
+
+/// A host's configuration with all that it names. Its store is a new one.
+fn write_host(folder: &Path, issuer: &Issuer, plugin: &[u8], now: u64) -> Result<()> {
+    let sha256 = digest(plugin);
+    let config = format!(
+        r#"name = "till-1"
+signing_key = "signing-key.jwk"
+trust = "trust.json"
+status_lists = ["status-list"]
+plugins = "plugins"
+checkpoints = "checkpoints"
+
+[plugin.retail-checkout]
+sha256 = "{sha256}"
+
+[merchant.{MERCHANT}]
+audience = ["{SHOP}"]
+policy = [{{ plugin = "retail-checkout", settings = {{ currency = "CNY", passwordless_limit = "200.00" }} }}]
+
+[merchant.{OTHER_MERCHANT}]
+audience = ["{OTHER_SHOP}"]
+policy = [{{ plugin = "retail-checkout", settings = {{ currency = "CNY", passwordless_limit = "200.00" }} }}]
+"#
+    );
+    fs::create_dir_all(folder.join("plugins"))?;
+    for old in ["store.sqlite", "store.sqlite-wal", "store.sqlite-shm", "checkpoints"] {
+        match fs::remove_file(folder.join(old)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error).context(old),
+            _ => {}
+        }
+    }
+    write(folder, "bandpass.toml", config.as_bytes())?;
+    write(folder, "trust.json", json!({"issuers": [issuer.trust_entry(&[BAND_VCT])]}).to_string().as_bytes())?;
+    write(folder, "status-list", status_list(issuer, VALID, now)?.as_bytes())?;
+    write(folder, &format!("plugins/{sha256}.wasm"), plugin)
+}
+
+fn write(folder: &Path, name: &str, content: &[u8]) -> Result<()> {
+    let path = folder.join(name);
+    fs::write(&path, content).with_context(|| path.display().to_string())
 }
 
 /// The issuer's status list, with this status for Lin's band.
@@ -331,10 +382,6 @@ fn status_list(issuer: &Issuer, status: u8, now: u64) -> Result<String> {
 }
 
 /// A fresh band with a credential of this issuer.
-fn issue_band(issuer: &Issuer, phone: &Phone, now: u64) -> Result<Band> {
-    issue(issuer, &Key::generate(&mut os_rng()), phone, now)
-}
-
 fn issue(issuer: &Issuer, key: &Key, phone: &Phone, now: u64) -> Result<Band> {
     let owner = json!({"sub": base64url(b"account-1"), "given_name": "Lin", "birthdate": "1990-05-17"});
     let details = BandDetails {

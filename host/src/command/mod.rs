@@ -1,9 +1,57 @@
 //! A file a command.
 
+pub(crate) mod audit;
+pub(crate) mod challenge;
+pub(crate) mod compile;
 pub(crate) mod conformance;
 pub(crate) mod decide;
 pub(crate) mod demo;
 pub(crate) mod explain;
 pub(crate) mod inspect;
 pub(crate) mod migrate;
+pub(crate) mod plugin;
+pub(crate) mod respond;
 pub(crate) mod verify;
+pub(crate) mod void;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use bandpass::{Config, Error, Host, Store};
+use clap::Args;
+
+use self::compile::runtime;
+use crate::input;
+
+/// A host with its store.
+#[derive(Args)]
+pub(crate) struct Service {
+    /// The host's configuration (TOML).
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Where to remember: a file (`SQLite`), which is made if it is not there, or a `postgres://` URL.
+    #[arg(long, value_name = "STORE")]
+    store: String,
+    /// Time at which to judge, in seconds since 1970; now, unless given.
+    #[arg(long, value_name = "UNIX")]
+    now: Option<u64>,
+}
+
+impl Service {
+    pub(crate) fn now(&self) -> Result<u64> {
+        input::now(self.now)
+    }
+
+    /// Opens the host for one piece of work.
+    pub(crate) fn with_host<T>(&self, work: impl AsyncFnOnce(&Host) -> Result<T, Error>) -> Result<T> {
+        let config = Config::from_file(&self.config)?;
+        let host = Host::open(&runtime()?, config, Store::open(&self.store)?, self.now()?)?;
+        Ok(block_on(work(&host))?)
+    }
+}
+
+/// Runs what waits for stores and workers, which have threads of their own.
+pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let executor = tokio::runtime::Builder::new_current_thread().build();
+    executor.map_err(|error| Error::runtime(&error))?.block_on(work)
+}

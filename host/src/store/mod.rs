@@ -24,7 +24,7 @@ use crate::error::{Code, Error};
 /// Pieces of work that may wait. Whoever comes later waits outside.
 const MAX_QUEUE: usize = 1_024;
 /// Between two removals of rows whose time is over.
-const PRUNE_EVERY: Duration = Duration::from_secs(60);
+const PRUNE_EVERY: Duration = Duration::from_mins(1);
 /// Rows of a table that are removed together, while work waits.
 const PRUNED_AT_ONCE: usize = 1_000;
 
@@ -36,7 +36,8 @@ pub struct Store {
 
 impl Store {
     /// Opens the `PostgreSQL` database at this URL (`postgres://` or `postgresql://`), which [`Store::migrate`] has prepared,
-    /// or else the file (`SQLite`) at this path, which is made if it is not there. Processes may share either.
+    /// or else the file (`SQLite`) at this path, which is made if it is not there. Processes may share either. It may take
+    /// some 5 seconds to fail, in which the thread waits.
     ///
     /// # Errors
     /// `host.store` if it can't be opened, is something else or of another version, or would lose what it confirmed.
@@ -105,7 +106,7 @@ impl Store {
         work: impl FnOnce(&mut Rows) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         keys.check()?;
-        let (task, answer) = Task::new(keys, work);
+        let (task, answer) = Task::boxed(keys, work);
         self.queue.send(task).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
     }
@@ -117,7 +118,7 @@ impl Store {
         work: impl FnOnce(&mut Rows) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         keys.check()?;
-        let (task, answer) = Task::new(keys, work);
+        let (task, answer) = Task::boxed(keys, work);
         self.queue.blocking_send(task).map_err(|_| gone())?;
         answer.blocking_recv().map_err(|_| gone())?
     }
@@ -200,7 +201,7 @@ struct Task<T, F> {
 }
 
 impl<T: Send + 'static, F: FnOnce(&mut Rows) -> Result<T, Error> + Send + 'static> Task<T, F> {
-    fn new(keys: Keys, work: F) -> (Box<dyn Work>, oneshot::Receiver<Result<T, Error>>) {
+    fn boxed(keys: Keys, work: F) -> (Box<dyn Work>, oneshot::Receiver<Result<T, Error>>) {
         let (asked, answer) = oneshot::channel();
         (Box::new(Self { keys, work: Some(work), done: None, asked }), answer)
     }

@@ -34,8 +34,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const CONNECT: Duration = Duration::from_secs(2);
 /// Limits that the server holds in milliseconds, below [`PATIENCE`] so that it says which was reached. A host that dies
 /// silently, or stops, keeps its locks no longer than that.
-const LIMITS: &str = "SET statement_timeout = 4000; SET lock_timeout = 3000;
-    SET idle_in_transaction_session_timeout = 5000; SET client_min_messages = error";
+const LIMITS: &str =
+    "SET statement_timeout = 4000; SET lock_timeout = 3000; SET idle_in_transaction_session_timeout = 5000";
 
 /// A database on a server.
 pub(super) struct Postgres {
@@ -184,7 +184,7 @@ enum Reads {
     Audit,
 }
 
-fn call<'a>(sql: impl Into<String>, parameters: Vec<Parameter<'a>>, reads: Reads) -> Call<'a> {
+fn call(sql: impl Into<String>, parameters: Vec<Parameter<'_>>, reads: Reads) -> Call<'_> {
     Call { sql: sql.into(), parameters, reads }
 }
 
@@ -341,7 +341,7 @@ impl Transaction {
             for Call { sql, parameters, reads } in calls {
                 prepared.push((self.client.prepare_cached(&sql).await?, parameters, reads));
             }
-            // In their order, for each is sent when it is first asked for its result.
+            // Each is sent when it is first asked for its result: in their order, and none after one that can't be sent.
             let sent = prepared.into_iter().map(|(statement, parameters, reads)| async move {
                 let rows = self.client.query_raw(&statement, parameters).await?;
                 rows.map_ok(|row| (reads, row)).try_collect::<Vec<_>>().await

@@ -19,7 +19,7 @@ pub(crate) enum Table {
     /// Signature counters, by the holder key's thumbprint.
     Counter,
     /// Transactions that were allowed, by merchant and `transaction_id`.
-    Payment,
+    Allowed,
     /// What caps are filled with, by the cap.
     Cap,
     /// Parts of what a cap is filled with, by their id; the parent is the cap.
@@ -32,7 +32,7 @@ pub(crate) enum Table {
 
 impl Table {
     pub(crate) const ALL: [Self; 7] =
-        [Self::Challenge, Self::Counter, Self::Payment, Self::Cap, Self::Reservation, Self::Decision, Self::Chain];
+        [Self::Challenge, Self::Counter, Self::Allowed, Self::Cap, Self::Reservation, Self::Decision, Self::Chain];
 
     /// Tables whose rows are of no use once they are due.
     pub(crate) const PRUNED: [Self; 2] = [Self::Challenge, Self::Counter];
@@ -42,7 +42,7 @@ impl Table {
         match self {
             Self::Challenge => "challenge",
             Self::Counter => "counter",
-            Self::Payment => "payment",
+            Self::Allowed => "allowed_transaction",
             Self::Cap => "cap",
             Self::Reservation => "reservation",
             Self::Decision => "decision",

@@ -1,9 +1,9 @@
 //! Rows in a file.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params};
 
 use super::{
     AuditEntry, Backend, Keys, Migration, PRUNED_AT_ONCE, Row, Rows, Table, failed, integer, is_current, natural,
@@ -16,6 +16,9 @@ const MIGRATIONS: [&str; 1] = [include_str!("migrations/sqlite-1.sql")];
 const APPLICATION: u32 = 0x6261_6e64;
 /// How long to wait for another process's transaction.
 const BUSY: Duration = Duration::from_secs(5);
+
+/// Between two tries, where SQLite doesn't wait by itself.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// A database in a file that processes of one machine may share.
 pub(super) struct Sqlite {
@@ -49,7 +52,14 @@ impl Sqlite {
         let from = store.version()?;
         // The log is synced at every commit, so that what was answered survives a loss of power.
         let durable = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL";
-        store.database.execute_batch(durable).map_err(failed)?;
+        let end = Instant::now() + BUSY;
+        // SQLite doesn't wait by itself when another process is about to change the mode.
+        while let Err(error) = store.database.execute_batch(durable) {
+            if error.sqlite_error_code() != Some(ErrorCode::DatabaseBusy) || Instant::now() > end {
+                return Err(failed(error));
+            }
+            std::thread::sleep(PAUSE);
+        }
         if !is_current(from, MIGRATIONS.len())? {
             store.database.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
             store.upgrade()?;

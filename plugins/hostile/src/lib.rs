@@ -1,15 +1,20 @@
-//! Does what its settings name, to show that the host holds. Settings are a bare word, no JSON.
+//! Does what its settings name, to show that the host holds. Settings are a word, with or without the quotes of JSON.
 
 use std::cell::RefCell;
 use std::hint::black_box;
 
+use bandpass_policy::ledger::{self, Quantity, Scope};
 use bandpass_policy::{
-    Allowance, Decision, Demand, Denial, Description, Obligation, Policy, Query, Request, Requirements,
+    Allowance, Capability, Decision, Demand, Denial, Description, Money, Obligation, Policy, Query, Request,
+    Requirements,
 };
 use bandpass_policy::{Submission, Verified, by_profile, log};
 
 struct Hostile;
 bandpass_policy::export_policy!(Hostile);
+
+/// `describe` has no settings: what it does is written over the last word, in the component's bytes.
+static DESCRIBES: [u8; 32] = *b"bandpass hostile describe:answer";
 
 thread_local! {
     static DEED: RefCell<String> = const { RefCell::new(String::new()) };
@@ -18,24 +23,50 @@ thread_local! {
 
 impl Policy for Hostile {
     fn describe() -> Description {
-        Description {
+        let mut description = Description {
             name: env!("CARGO_PKG_NAME").into(),
             version: env!("CARGO_PKG_VERSION").into(),
-            settings_schema: "{}".into(),
-            capabilities: vec![],
+            settings_schema: r#"{"type": "string"}"#.into(),
+            capabilities: vec![Capability::Ledger],
+        };
+        match &black_box(&DESCRIBES)[26..] {
+            b"trap__" => panic_without_words(),
+            b"loop__" => endless(),
+            b"memory" => grow_memory(),
+            b"huge__" => description.settings_schema = "x".repeat(8 << 20),
+            b"noname" => description.name.clear(),
+            b"escape" => description.name = "\u{1b}[31m".into(),
+            b"schema" => description.settings_schema = r#"{"type": 1}"#.into(),
+            _ => {}
         }
+        description
     }
 
     fn configure(settings: String) -> Result<(), String> {
-        match settings.as_str() {
+        let deed = settings.trim_matches('"');
+        match deed {
             "refuse-settings" => return Err("no\u{1b}[31m".into()),
+            "trap-in-configure" => panic_without_words(),
             "loop-in-configure" => endless(),
-            _ => DEED.set(settings),
+            "grow-memory-in-configure" => grow_memory(),
+            "huge-refusal-of-settings" => return Err("x".repeat(8 << 20)),
+            _ => {}
         }
+        DEED.set(deed.to_owned());
         Ok(())
     }
 
     fn ask(_request: Request) -> Result<Query, String> {
+        match DEED.with_borrow(Clone::clone).as_str() {
+            "trap-in-ask" => panic_without_words(),
+            "loop-in-ask" => endless(),
+            "grow-memory-in-ask" => grow_memory(),
+            "huge-query" => {
+                let dcql = "x".repeat(8 << 20);
+                return Ok(Query { dcql, transaction_types: vec![], requirements: by_profile() });
+            }
+            _ => {}
+        }
         Err("nothing to ask for".into())
     }
 
@@ -58,13 +89,12 @@ impl Policy for Hostile {
             },
             "loop" => endless(),
             "recurse" => drop(recurse(1)),
-            "grow-memory" => {
-                let mut held = Vec::new();
-                loop {
-                    held.push(vec![1_u8; 1 << 16]);
-                }
-            }
+            "grow-memory" => grow_memory(),
             "trap" => panic_without_words(),
+            "trap-after-verify" => {
+                let _verified = verify()?;
+                panic_without_words();
+            }
             "error" => return Err("x".repeat(100_000)),
             "long-reason" => return Ok(deny("x".repeat(100_000))),
             "huge-result" => return Ok(deny("x".repeat(8 << 20))),
@@ -83,13 +113,61 @@ impl Policy for Hostile {
                     held.push(verify()?);
                 }
             }
-            "flood-log" => (0..10_000).for_each(|_| log::write(log::Level::Warn, "\u{1b}[31mred\u{1b}[0m")),
-            // A good one, for comparison.
+            // Has the verifier do the work.
+            "query-without-end" => {
+                let verified = verify()?;
+                let query = r#"{"id":"x","format":"dc+sd-jwt","meta":{"vct_values":["x"]}},"#.repeat(900);
+                let query = format!(r#"{{"credentials":[{}]}}"#, query.trim_end_matches(','));
+                loop {
+                    let _ = black_box(verified.satisfies(&query));
+                }
+            }
+            "flood-log" => loop {
+                log::write(log::Level::Warn, "\u{1b}[31mred\u{1b}[0m");
+            },
+            "long-log" => (0..200).for_each(|_| log::write(log::Level::Warn, &"\u{1b}[31mred".repeat(1_000))),
+            "flood-ledger" => {
+                let _verified = verify()?;
+                loop {
+                    let _ = ledger::reserve(Scope::Merchant, "day", &Quantity::Count(1), &Quantity::Count(1_000), 1);
+                }
+            }
+            "reserve-unverified" => return Ok(reserve(Scope::Band, &sum("35.00", "CNY"))),
+            // Good ones, for comparison.
+            "reserve" | "reserve-account" | "reserve-euros" | "reserve-nonsense" => {
+                let verified = verify()?;
+                let (scope, quantity) = match deed.as_str() {
+                    "reserve-account" => (Scope::Account, sum("35.00", "CNY")),
+                    "reserve-euros" => (Scope::Band, sum("35.00", "EUR")),
+                    "reserve-nonsense" => (Scope::Band, sum("-35", "CNY")),
+                    _ => (Scope::Band, sum("35.00", "CNY")),
+                };
+                return Ok(match reserve(scope, &quantity) {
+                    Decision::Deny(Denial { reason, .. }) if reason == "reserved" => allow(verified),
+                    denied => denied,
+                });
+            }
+            "tell-counter" => {
+                let state = verify()?.evidence().map(|evidence| evidence.counter_state);
+                return Ok(deny(format!("{state:?}")));
+            }
             "allow" => return Ok(allow(verify()?)),
             other => return Err(format!("no such deed: {other}")),
         }
         Ok(deny("done".into()))
     }
+}
+
+/// Denies with `reserved`, or with the ledger's code.
+fn reserve(scope: Scope, quantity: &Quantity) -> Decision {
+    match ledger::reserve(scope, "day", quantity, &sum("100.00", "CNY"), 86_400) {
+        Ok(_) => deny("reserved".into()),
+        Err(refusal) => deny(refusal.code),
+    }
+}
+
+fn sum(amount: &str, currency: &str) -> Quantity {
+    Quantity::Sum(Money { amount: amount.into(), currency: currency.into() })
 }
 
 fn allow(verified: Verified) -> Decision {
@@ -104,6 +182,13 @@ fn endless() {
     let mut number = 0_u64;
     loop {
         number = black_box(number.wrapping_add(1));
+    }
+}
+
+fn grow_memory() {
+    let mut held = Vec::new();
+    loop {
+        held.push(vec![1_u8; 1 << 16]);
     }
 }
 

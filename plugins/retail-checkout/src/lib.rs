@@ -1,13 +1,14 @@
 //! Retail checkout: payments without a password up to the merchant's limit, a step-up above it. The band is worn and
 //! unlocked and the paired phone approves, always; above the limit the phone does so by face.
 //!
-//! Settings: `{"currency": "CNY", "passwordless_limit": "200.00"}`. Amount and payee come from the verified transaction.
+//! Settings: `{"currency": "CNY", "passwordless_limit": "200.00"}`, and `"daily_limit": "1000.00"` for a cap on what an account
+//! pays within 24 hours. Amount and payee come from the verified transaction.
 
 use std::cell::OnceCell;
 
 use bandpass_policy::{
-    Allowance, Decimal, Decision, Demand, Denial, Description, Policy, Query, Request, Requirements, Step, Submission,
-    by_profile,
+    Allowance, Decimal, Decision, Demand, Denial, Description, Money, Policy, Query, Request, Requirements, Step,
+    Submission, Verified, by_profile, ledger,
 };
 use serde::Deserialize;
 
@@ -19,11 +20,14 @@ bandpass_policy::export_policy!(RetailCheckout);
 struct Settings {
     currency: String,
     passwordless_limit: String,
+    daily_limit: Option<String>,
 }
 
 struct Limit {
     currency: String,
     amount: Decimal,
+    /// As the ledger takes it.
+    daily: Option<String>,
 }
 
 thread_local! {
@@ -35,7 +39,8 @@ const SETTINGS_SCHEMA: &str = r#"{
   "type": "object",
   "properties": {
     "currency": {"type": "string", "pattern": "^[A-Z]{3}$", "description": "ISO 4217 code of the only currency taken"},
-    "passwordless_limit": {"type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?$", "description": "greatest amount without a step-up"}
+    "passwordless_limit": {"type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?$", "description": "greatest amount without a step-up"},
+    "daily_limit": {"type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?$", "description": "greatest sum an account pays within 24 hours; any, unless given"}
   },
   "required": ["currency", "passwordless_limit"],
   "additionalProperties": false
@@ -61,11 +66,14 @@ impl Policy for RetailCheckout {
         if !is_code {
             return Err("`currency` is not an ISO 4217 code".into());
         }
-        let amount =
-            Decimal::from_str_exact(&settings.passwordless_limit).ok().filter(|limit| !limit.is_sign_negative());
+        let decimal = |text: &str| Decimal::from_str_exact(text).ok().filter(|limit| !limit.is_sign_negative());
+        let amount = decimal(&settings.passwordless_limit);
         let amount = amount.ok_or("`passwordless_limit` is not a decimal string such as `200.00`")?;
+        if settings.daily_limit.as_deref().is_some_and(|limit| decimal(limit).is_none()) {
+            return Err("`daily_limit` is not a decimal string such as `1000.00`".into());
+        }
         LIMIT
-            .with(|limit| limit.set(Limit { currency: settings.currency, amount }))
+            .with(|limit| limit.set(Limit { currency: settings.currency, amount, daily: settings.daily_limit }))
             .map_err(|_| "configured twice".into())
     }
 
@@ -92,11 +100,11 @@ fn decide(submission: &Submission, limit: &Limit) -> Result<Decision, String> {
     }
     let amount = payment.sum.decimal().map_err(|error| error.to_string())?;
     if amount <= limit.amount {
-        return Ok(Decision::Allow(Allowance { verified, reason: "limit.within".into(), obligations: vec![] }));
+        return Ok(allow(verified, "limit.within", payment.sum, limit));
     }
     let requirements = Requirements { methods: vec!["face".into()], ..passwordless() };
     Ok(match submission.verify("band", &requirements) {
-        Ok(verified) => Decision::Allow(Allowance { verified, reason: "limit.approved".into(), obligations: vec![] }),
+        Ok(verified) => allow(verified, "limit.approved", payment.sum, limit),
         // What was signed passed every check already; what can be missing is the method that is asked for now.
         Err(_) => Decision::StepUp(Step {
             reason: "limit.above".into(),
@@ -104,6 +112,22 @@ fn decide(submission: &Submission, limit: &Limit) -> Result<Decision, String> {
             requirements,
         }),
     })
+}
+
+/// Allows, unless the account has paid too much today.
+fn allow(verified: Verified, reason: &str, sum: Money, limit: &Limit) -> Decision {
+    if let Some(daily) = &limit.daily {
+        let cap = ledger::Quantity::Sum(Money { amount: daily.clone(), currency: limit.currency.clone() });
+        let quantity = ledger::Quantity::Sum(sum);
+        match ledger::reserve(ledger::Scope::Account, "daily", &quantity, &cap, 86_400) {
+            Ok(_) => {}
+            Err(refusal) if refusal.code == "ledger.exceeded" => {
+                return deny("limit.daily", "the account has reached what it may pay within 24 hours");
+            }
+            Err(refusal) => return deny(&refusal.code, "the account's payments of the day can't be told"),
+        }
+    }
+    Decision::Allow(Allowance { verified, reason: reason.into(), obligations: vec![] })
 }
 
 fn deny(reason: &str, message: impl Into<String>) -> Decision {

@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use serde_json::{Map, Value};
 
@@ -72,11 +73,97 @@ impl<'a> Jws<'a> {
     }
 }
 
+/// Why a JWS that is no part of a token was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SignatureError {
+    /// The key is no public P-256 key for signatures.
+    Key,
+    /// Not a compact JWS over a JSON object with `alg`, `typ` and perhaps `kid` in its header.
+    Malformed,
+    /// Another type than was asked for, or another algorithm than ES256.
+    Type,
+    /// The signature does not verify.
+    Signature,
+}
+
+impl fmt::Display for SignatureError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Key => "the key is no public P-256 key",
+            Self::Malformed => "it is not a well-formed JWS",
+            Self::Type => "it is of another type, or not signed with ES256",
+            Self::Signature => "the signature does not verify by this key",
+        })
+    }
+}
+
+impl core::error::Error for SignatureError {}
+
+/// Verifies a compact JWS that is no token, such as a receipt, and returns its payload. `jwk` is the signer's public key (RFC
+/// 7517), which the caller trusts; `typ` the media type that must stand in the header (RFC 8725, section 3.11).
+///
+/// # Errors
+/// A [`SignatureError`] that says what is wrong with it.
+pub fn verify_jws(compact: &str, jwk: &Value, typ: &str) -> Result<Map<String, Value>, SignatureError> {
+    let key = jwk.as_object().and_then(|jwk| PublicKey::from_jwk(jwk).ok()).ok_or(SignatureError::Key)?;
+    let jws = Jws::parse(compact).map_err(|_| SignatureError::Malformed)?;
+    if jws.header.keys().any(|name| !["alg", "typ", "kid"].contains(&name.as_str())) {
+        return Err(SignatureError::Malformed);
+    }
+    if jws.header_text("typ") != Some(typ) || !jws.is_es256() {
+        return Err(SignatureError::Type);
+    }
+    match jws.verified_by(&key) {
+        true => Ok(jws.payload),
+        false => Err(SignatureError::Signature),
+    }
+}
+
 fn object(part: &str, not_base64url: &'static str, not_object: &'static str) -> Result<Map<String, Value>, JwsError> {
     let bytes = base64url(part).ok_or(JwsError::Malformed(not_base64url))?;
     match json(&bytes) {
         Ok(Value::Object(members)) => Ok(members),
         Ok(_) | Err(JsonError::Malformed) => Err(JwsError::Malformed(not_object)),
         Err(JsonError::TooLarge) => Err(JwsError::TooLarge),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bandpass_roles::{Key, os_rng};
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_jws_is_by_this_key_and_of_this_type() {
+        let (key, other) = (Key::generate(&mut os_rng()), Key::generate(&mut os_rng()));
+        let payload = json!({"n": 1});
+        let sign = |header: Value| key.sign(&header, &payload);
+        let good = sign(json!({"alg": "ES256", "typ": "example+jwt", "kid": "1"}));
+        assert_eq!(verify_jws(&good, &key.jwk(), "example+jwt").map(Value::from), Ok(payload.clone()));
+        for (jws, jwk, error) in [
+            (good.clone(), other.jwk(), SignatureError::Signature),
+            (good.clone(), json!("key"), SignatureError::Key),
+            (good.clone(), json!({"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"}), SignatureError::Key),
+            (sign(json!({"alg": "ES256", "typ": "other+jwt"})), key.jwk(), SignatureError::Type),
+            (sign(json!({"alg": "ES256"})), key.jwk(), SignatureError::Type),
+            (sign(json!({"alg": "none", "typ": "example+jwt"})), key.jwk(), SignatureError::Type),
+            (
+                sign(json!({"alg": "ES256", "typ": "example+jwt", "jwk": key.jwk()})),
+                key.jwk(),
+                SignatureError::Malformed,
+            ),
+            (
+                sign(json!({"alg": "ES256", "typ": "example+jwt", "crit": ["b64"]})),
+                key.jwk(),
+                SignatureError::Malformed,
+            ),
+            (good.replace('.', ""), key.jwk(), SignatureError::Malformed),
+            ([&good, "="].concat(), key.jwk(), SignatureError::Malformed),
+        ] {
+            assert_eq!(verify_jws(&jws, &jwk, "example+jwt"), Err(error), "{jws}");
+        }
     }
 }

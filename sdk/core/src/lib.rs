@@ -53,6 +53,7 @@ pub use evidence::Evidence;
 pub use expected::{Challenge, Demand, Expected, Requirements};
 pub use explain::{Explanation, Outcome};
 pub use inspect::inspect;
+pub use jws::{SignatureError, verify_jws};
 pub use status::{Status, StatusListInfo};
 pub use transaction::{Payment, Transaction};
 pub use trust::Trust;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use base64ct::{Base64UrlUnpadded, Encoding as _};
 use getrandom::SysRng;
 use p256::ecdsa::signature::Signer as _;
 use p256::ecdsa::{Signature, SigningKey};
@@ -25,7 +26,7 @@ pub struct Key {
     y: String,
 }
 
-/// The bytes are no P-256 private key: not 32 of them, zero, or not below the group's order.
+/// No P-256 private key: not 32 bytes, zero, not below the group's order, or beside a public key that is not its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyError;
 
@@ -56,6 +57,26 @@ impl Key {
         let point = key.verifying_key().to_sec1_point(false);
         let coordinate = |bytes: Option<&_>| bytes.map(|bytes: &p256::FieldBytes| base64url(bytes)).unwrap_or_default();
         Self { x: coordinate(point.x()), y: coordinate(point.y()), key }
+    }
+
+    /// The key in a private JWK (RFC 7518, section 6.2.2): `d` counts, and `x` and `y` must fit it.
+    ///
+    /// # Errors
+    /// [`KeyError`] if it is none on P-256.
+    pub fn from_private_jwk(jwk: &Value) -> Result<Self, KeyError> {
+        let member = |name| jwk.get(name).and_then(Value::as_str).ok_or(KeyError);
+        let scalar = Base64UrlUnpadded::decode_vec(member("d")?).map_err(|_| KeyError)?;
+        let key = Self::from_bytes(&scalar)?;
+        let fits = (member("kty")?, member("crv")?, member("x")?, member("y")?) == ("EC", "P-256", &key.x, &key.y);
+        fits.then_some(key).ok_or(KeyError)
+    }
+
+    /// The private key as JWK: a secret.
+    #[must_use]
+    pub fn to_private_jwk(&self) -> Value {
+        let mut jwk = self.jwk();
+        jwk["d"] = base64url(&self.key.to_bytes()).into();
+        jwk
     }
 
     /// The public key as JWK.

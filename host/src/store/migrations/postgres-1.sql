@@ -4,7 +4,7 @@ CREATE TABLE challenge (
 CREATE TABLE counter (
     key TEXT COLLATE "C" PRIMARY KEY, value TEXT NOT NULL, parent TEXT COLLATE "C", due BIGINT
 );
-CREATE TABLE payment (
+CREATE TABLE allowed_transaction (
     key TEXT COLLATE "C" PRIMARY KEY, value TEXT NOT NULL, parent TEXT COLLATE "C", due BIGINT
 );
 CREATE TABLE cap (

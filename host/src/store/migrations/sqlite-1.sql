@@ -4,7 +4,7 @@ CREATE TABLE challenge (
 CREATE TABLE counter (
     key TEXT PRIMARY KEY, value TEXT NOT NULL, parent TEXT, due INTEGER
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE payment (
+CREATE TABLE allowed_transaction (
     key TEXT PRIMARY KEY, value TEXT NOT NULL, parent TEXT, due INTEGER
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE cap (

@@ -1,0 +1,696 @@
+//! The whole way: a challenge, the wallet's answer, the merchant's policies, one transaction, a receipt.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use bandpass_roles::base64url;
+use serde_json::{Map, Value, json};
+
+use crate::bindings::policy::exports::bandpass::sdk::policy::Request;
+use crate::bindings::sdk::exports::bandpass::sdk::setup::{Challenge, StatusListInfo};
+use crate::bindings::sdk::exports::bandpass::sdk::verification::Requirements;
+use crate::config::{Config, Merchant, Pin};
+use crate::error::{Code, Error};
+use crate::json::requirements_over;
+use crate::judge::{Case, Judged};
+use crate::plugin::Plugin;
+use crate::plugins::{PluginState, Plugins};
+use crate::query::{Asked, NewTransaction};
+use crate::runtime::{Runtime, VERIFIER_COMPONENT, digest};
+use crate::sign::{Signer, append_line};
+use crate::state::{self, Answered, Chain, Counter, Issued, Policy, Position, Settled, Settlement, State};
+use crate::store::{Keys, Store, Table};
+use crate::verifier::{Accepted, Verifier};
+use crate::workers::{Inputs, Workers};
+
+/// Entries of the audit chain between two checkpoints.
+const CHECKPOINT_EVERY: u64 = 1_000;
+
+/// Hands out challenges, judges what wallets answer, and remembers both. Cheap to clone.
+///
+/// Times are arguments, in seconds since 1970 (UTC); they must not run backwards by more than clocks do.
+#[derive(Clone)]
+pub struct Host {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    runtime: Runtime,
+    store: Store,
+    plugins: Plugins,
+    workers: Workers,
+    /// Tries status lists and trust before workers get them.
+    own_verifier: Mutex<Verifier>,
+    setup: RwLock<Arc<Setup>>,
+    checkpointed: AtomicU64,
+    counts: Counts,
+}
+
+/// A configuration, and what came of its plugins.
+struct Setup {
+    config: Config,
+    signer: Signer,
+    plugins: BTreeMap<String, Ready>,
+}
+
+/// A plugin by the name under which it is configured.
+#[derive(Clone)]
+struct Ready {
+    /// The component that is in use, if one is.
+    active: Option<(String, Arc<Plugin>)>,
+    /// Why it isn't the one that is pinned.
+    quarantined: Option<Error>,
+}
+
+#[derive(Default)]
+struct Counts {
+    allowed: AtomicU64,
+    denied: AtomicU64,
+    stepped_up: AtomicU64,
+    refused: AtomicU64,
+    failed: AtomicU64,
+}
+
+/// What a host has done since it was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Metrics {
+    /// Decisions to allow.
+    pub allowed: u64,
+    /// Decisions to deny, on tokens that verify.
+    pub denied: u64,
+    /// Decisions to step up.
+    pub stepped_up: u64,
+    /// Answers that decided nothing: the token does not verify, or the challenge is not open.
+    pub refused: u64,
+    /// Answers that could not be judged: too many at once, or the store failed.
+    pub failed: u64,
+}
+
+/// What a merchant asks a challenge for.
+#[derive(Clone, Debug, Default)]
+pub struct NewChallenge {
+    /// The merchant's identifier.
+    pub merchant: String,
+    /// What the holder is to agree to.
+    pub transactions: Vec<NewTransaction>,
+    /// The merchant's own words to its policies.
+    pub context: Map<String, Value>,
+}
+
+/// A challenge as it goes to a wallet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IssuedChallenge {
+    /// Its identifier at this host.
+    pub id: String,
+    /// Seconds since 1970 at which it expires.
+    pub expires: u64,
+    /// What a proof may be addressed to: any one of them.
+    pub audience: Vec<String>,
+    /// 128 random bits.
+    pub nonce: String,
+    /// DCQL query (OpenID4VP 1.0, section 6): a JSON object.
+    pub dcql: String,
+    /// Transaction data (OpenID4VP 1.0, section 8.4): base64url strings.
+    pub transaction_data: Vec<String>,
+}
+
+/// What a wallet's answer led to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// The decision's identifier; none if nothing was decided.
+    pub decision_id: Option<String>,
+    /// `{"decision": "allow" | "deny" | "step-up", "reason": .., ..}`
+    pub outcome: Value,
+    /// Of an allow: what each presentation proves, by the id of its query. Kept for a day.
+    pub presentations: Option<Value>,
+    /// The signed receipt (compact JWS, `bandpass-receipt+jwt`).
+    pub receipt: Option<String>,
+    /// When the merchant took it back.
+    pub voided: Option<u64>,
+}
+
+impl Host {
+    /// Opens a host. A plugin that can't be used is quarantined, see [`Host::plugins`], and keeps nobody else from working.
+    ///
+    /// # Errors
+    /// `config.malformed`, `trust.malformed`, `status.*`, or `host.runtime`.
+    pub fn open(runtime: &Runtime, config: Config, store: Store, now: u64) -> Result<Self, Error> {
+        config.check().map_err(|why| Error::host(Code::ConfigMalformed, why))?;
+        let mut own_verifier = Verifier::open(runtime, config.trust.clone())?;
+        let mut inputs = Inputs { trust: config.trust.as_slice().into(), ..Inputs::default() };
+        for token in &config.status_lists {
+            let info = own_verifier.update_status(token.clone(), now)?;
+            inputs.add_status_list(info.uri, token, now);
+        }
+        let plugins = Plugins::new(runtime.clone());
+        let setup = Setup::new(&plugins, config, None);
+        Ok(Self {
+            inner: Arc::new(Inner {
+                runtime: runtime.clone(),
+                store,
+                plugins,
+                workers: Workers::start(runtime, inputs)?,
+                own_verifier: Mutex::new(own_verifier),
+                setup: RwLock::new(Arc::new(setup)),
+                checkpointed: AtomicU64::new(0),
+                counts: Counts::default(),
+            }),
+        })
+    }
+
+    /// Takes a changed configuration. Plugins whose digest changed are loaded and tried beside the ones in use; one that
+    /// fails leaves its predecessor in place, and [`Host::plugins`] says why. Challenges that are out keep the policies that
+    /// they were made for, unless those are revoked.
+    ///
+    /// # Errors
+    /// `config.malformed`, `trust.malformed` or `status.*`; then everything stays as it was.
+    pub fn reload(&self, config: Config, now: u64) -> Result<(), Error> {
+        config.check().map_err(|why| Error::host(Code::ConfigMalformed, why))?;
+        let mut verifier = Verifier::open(&self.inner.runtime, config.trust.clone())?;
+        let mut lists = Vec::new();
+        for token in &config.status_lists {
+            lists.push((verifier.update_status(token.clone(), now)?.uri, token));
+        }
+        let before = self.setup();
+        let setup = Setup::new(&self.inner.plugins, config.clone(), Some(&before));
+        let trust_changed = before.config.trust != config.trust;
+        let mut own_verifier = self.own_verifier();
+        self.inner.workers.change(|inputs| {
+            if trust_changed {
+                *inputs =
+                    Inputs { trust: config.trust.as_slice().into(), epoch: inputs.epoch + 1, ..Inputs::default() };
+            }
+            for (uri, token) in lists {
+                inputs.add_status_list(uri, token, now);
+            }
+        });
+        if trust_changed {
+            *own_verifier = verifier;
+        }
+        // What only old challenges need is loaded again when one is answered.
+        self.inner.plugins.keep_only(&setup.in_use());
+        *self.inner.setup.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(setup);
+        Ok(())
+    }
+
+    /// Takes in a status list token, a compact JWT or a CWT, for the next decision on.
+    ///
+    /// # Errors
+    /// The verifier's refusal (`status.*`), after which what was held is held on.
+    pub fn update_status(&self, token: &[u8], now: u64) -> Result<StatusListInfo, Error> {
+        let info = self.own_verifier().update_status(token.to_vec(), now)?;
+        self.inner.workers.change(|inputs| inputs.add_status_list(info.uri.clone(), token, now));
+        Ok(info)
+    }
+
+    /// The plugins that are configured.
+    #[must_use]
+    pub fn plugins(&self) -> Vec<PluginState> {
+        let setup = self.setup();
+        let state = |(name, ready): (&String, &Ready)| {
+            let pinned = setup.config.plugins.get(name).map(|pin| pin.sha256.clone()).unwrap_or_default();
+            PluginState {
+                name: name.clone(),
+                sha256: ready.active.as_ref().map_or(pinned, |(sha256, _)| sha256.clone()),
+                described: ready.active.as_ref().map(|(_, plugin)| described(plugin)),
+                quarantined: ready.quarantined.clone(),
+            }
+        };
+        setup.plugins.iter().map(state).collect()
+    }
+
+    /// What this host has done since it was opened.
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        let Counts { allowed, denied, stepped_up, refused, failed } = &self.inner.counts;
+        let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Metrics {
+            allowed: count(allowed),
+            denied: count(denied),
+            stepped_up: count(stepped_up),
+            refused: count(refused),
+            failed: count(failed),
+        }
+    }
+
+    /// Makes a challenge: what the merchant's policies ask for, and no more.
+    ///
+    /// # Errors
+    /// `merchant.unknown`, `challenge.malformed`, what is wrong with a policy (`plugin.*`), `host.overloaded` or `host.store`.
+    pub async fn challenge(&self, new: NewChallenge, now: u64) -> Result<IssuedChallenge, Error> {
+        let setup = self.setup();
+        let merchant = setup.merchant(&new.merchant)?;
+        let policies = merchant.policies.iter().map(|policy| {
+            let (sha256, _) = setup.active(&policy.plugin)?;
+            Ok(Policy { plugin: policy.plugin.clone(), sha256, settings: policy.settings.clone() })
+        });
+        let policies = policies.collect::<Result<Vec<_>, Error>>()?;
+        let context = Value::Object(new.context).to_string();
+        let issued = self.ask(&setup, &new.merchant, policies, context, new.transactions, None, now).await?;
+        let challenge = setup.put_down(&new.merchant, issued, now)?;
+        let handed_out = IssuedChallenge::from(&challenge);
+        let keys = Keys::at(now).row(Table::Challenge, challenge.id.clone());
+        self.inner.store.transact(keys, move |rows| state::open(rows, &challenge)).await?;
+        Ok(handed_out)
+    }
+
+    /// Makes the challenge that a step-up leads to: for the same transactions and by the same policies, with what the step-up
+    /// asked for. Once for a decision, and within five minutes.
+    ///
+    /// # Errors
+    /// `decision.unknown`, `step-up.*`, and as [`Host::challenge`].
+    pub async fn step_up(&self, merchant: &str, decision_id: &str, now: u64) -> Result<IssuedChallenge, Error> {
+        let setup = self.setup();
+        let decision = self.find(merchant, decision_id, now).await?;
+        decision.takes_step_up(now)?;
+        let keys = Keys::at(now).row(Table::Challenge, decision.challenge.clone());
+        let id = decision.challenge.clone();
+        let before = self.inner.store.transact(keys, move |rows| rows.get::<state::Challenge>(&id)).await?;
+        let before = before.ok_or_else(state::unknown_challenge)?.issued;
+        let step = decision.outcome.get("requirements").and_then(Value::as_object).cloned().unwrap_or_default();
+        let step =
+            requirements_over(Requirements::default(), &step).map_err(|why| Error::host(Code::HostStore, why))?;
+        let transactions = before.transaction_data.iter().map(|sent| NewTransaction::read(sent));
+        let transactions = transactions.collect::<Result<Vec<_>, _>>()?;
+        let mut issued =
+            self.ask(&setup, merchant, before.policies, before.context, transactions, Some(step), now).await?;
+        issued.step_up_of = Some(decision_id.into());
+        let challenge = setup.put_down(merchant, issued, now)?;
+        let handed_out = IssuedChallenge::from(&challenge);
+        let keys = Keys::at(now).row(Table::Challenge, challenge.id.clone()).row(Table::Decision, decision_id);
+        let id = decision_id.to_owned();
+        self.inner.store.transact(keys, move |rows| state::step_up(rows, &id, &challenge)).await?;
+        Ok(handed_out)
+    }
+
+    /// Judges what a wallet answered. The same token again gets the same answer, a merchant's retry therefore too.
+    ///
+    /// A token that verifies uses the challenge up, whatever is decided; one that does not leaves it open, five times.
+    ///
+    /// # Errors
+    /// `host.overloaded` and `host.store`: then nothing was decided, and nothing used up. Every other trouble denies.
+    pub async fn respond(&self, challenge_id: &str, vp_token: Vec<u8>, now: u64) -> Result<Answer, Error> {
+        let answer = self.judge(challenge_id, vp_token, now).await;
+        let counts = &self.inner.counts;
+        let count = match &answer {
+            Err(_) => &counts.failed,
+            Ok(Answer { decision_id: None, .. }) => &counts.refused,
+            Ok(answer) => match answer.decision() {
+                "allow" => &counts.allowed,
+                "step-up" => &counts.stepped_up,
+                _ => &counts.denied,
+            },
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+        answer
+    }
+
+    /// A decision that was made, for its merchant.
+    ///
+    /// # Errors
+    /// `decision.unknown` or `host.store`.
+    pub async fn decision(&self, merchant: &str, decision_id: &str, now: u64) -> Result<Answer, Error> {
+        let decision = self.find(merchant, decision_id, now).await?;
+        let keys = Keys::at(now).row(Table::Challenge, decision.challenge.clone());
+        let id = decision.challenge.clone();
+        let challenge = self.inner.store.transact(keys, move |rows| rows.get::<state::Challenge>(&id)).await?;
+        let presentations = challenge.and_then(|challenge| match challenge.state {
+            State::Answered(Answered { claims, .. }) => claims,
+            State::Open | State::Closed => None,
+        });
+        self.answer(&self.setup(), &decision, presentations)
+    }
+
+    /// Takes an allow back: what it took from caps counts no more. Its `transaction_id` stays used.
+    ///
+    /// # Errors
+    /// `decision.unknown`, `decision.not-allowed` or `host.store`.
+    pub async fn void(&self, merchant: &str, decision_id: &str, now: u64) -> Result<Answer, Error> {
+        let setup = self.setup();
+        let found = self.find(merchant, decision_id, now).await?;
+        let keys = Keys::at(now).row(Table::Decision, decision_id).row(Table::Chain, setup.config.name.clone());
+        let keys = state::keys_of(keys, &found.reservations);
+        let (id, merchant, chain) = (decision_id.to_owned(), merchant.to_owned(), setup.config.name.clone());
+        let voided =
+            self.inner.store.transact(keys, move |rows| state::void(rows, &chain, &id, &merchant, now)).await?;
+        self.answer(&setup, &voided, None)
+    }
+
+    /// Signs how far the audit chain has come, and appends that to the file of checkpoints if there is one.
+    ///
+    /// # Errors
+    /// `host.store`.
+    pub async fn checkpoint(&self, now: u64) -> Result<Option<String>, Error> {
+        let setup = self.setup();
+        let name = setup.config.name.clone();
+        let keys = Keys::at(now).row(Table::Chain, name.clone());
+        let head = self.inner.store.transact(keys, move |rows| rows.get::<Chain>(&name)).await?;
+        let Some(Chain { name, seq, hash }) = head else { return Ok(None) };
+        let signed = setup.signer.checkpoint(&setup.config.name, &Position { chain: name, seq, hash }, now);
+        if let Some(path) = &setup.config.checkpoints {
+            append_line(path, &signed)?;
+        }
+        self.inner.checkpointed.store(seq, Ordering::Relaxed);
+        Ok(Some(signed))
+    }
+
+    async fn judge(&self, challenge_id: &str, vp_token: Vec<u8>, now: u64) -> Result<Answer, Error> {
+        let setup = self.setup();
+        let id = challenge_id.to_owned();
+        let keys = Keys::at(now).row(Table::Challenge, id.clone());
+        let challenge = self.inner.store.transact(keys, move |rows| rows.get::<state::Challenge>(&id)).await?;
+        let Some(challenge) = challenge else { return Ok(Answer::refused(&state::unknown_challenge())) };
+        let token_sha256 = digest(&vp_token);
+        if let Some(answered) = challenge.answered_by(&token_sha256) {
+            let decision = self.find(&challenge.merchant, &answered.decision, now).await?;
+            return self.answer(&setup, &decision, answered.claims.clone());
+        }
+        if let Err(error) = challenge.is_open(now).and_then(|()| setup.not_revoked(&challenge)) {
+            return Ok(Answer::refused(&error));
+        }
+        let case = self.case(&setup, &challenge, vp_token, now);
+        let settlement = match self.inner.workers.run(move |verifier| case.judge(verifier)).await?? {
+            Judged::Refused(error) => {
+                let (chain, id, code) = (setup.config.name.clone(), challenge.id, error.code().to_owned());
+                let keys = Keys::at(now).row(Table::Challenge, id.clone()).row(Table::Chain, chain.clone());
+                let fail = move |rows: &mut _| state::fail(rows, &chain, &id, &token_sha256, &code, now);
+                self.inner.store.transact(keys, fail).await?;
+                return Ok(Answer::refused(&error));
+            }
+            Judged::Decided { decision, proven, reservations } => Settlement {
+                chain: setup.config.name.clone(),
+                challenge: challenge.id.clone(),
+                decision: random_id()?,
+                token_sha256,
+                now,
+                outcome: decision.to_json(),
+                claims: Some(presentations(&proven)),
+                counters: proven.iter().filter_map(|(_, accepted)| counter(accepted)).collect(),
+                transactions: transaction_ids(&proven),
+                reservations,
+                receipt: setup.receipt(&challenge),
+            },
+        };
+        let presented = settlement.claims.clone();
+        let keys = settlement.keys(&challenge.merchant);
+        let settled = self.inner.store.transact(keys, move |rows| state::settle(rows, settlement)).await?;
+        match settled {
+            Settled::Now(decision) => {
+                self.checkpoint_if_due(&decision, now).await;
+                let allowed = decision.is("allow");
+                self.answer(&setup, &decision, presented.filter(|_| allowed))
+            }
+            Settled::Before(decision_id) => self.decision(&challenge.merchant, &decision_id, now).await,
+            Settled::Refused(error) => Ok(Answer::refused(&error)),
+        }
+    }
+
+    fn case(&self, setup: &Setup, challenge: &state::Challenge, vp_token: Vec<u8>, now: u64) -> Case {
+        let Issued { audience, nonce, dcql, transaction_data, policies, context, step_up_of } = &challenge.issued;
+        let folder = &setup.config.plugin_folder;
+        let policies = policies
+            .iter()
+            .map(|policy| (self.inner.plugins.get(folder, &policy.sha256), policy.settings.clone()))
+            .collect();
+        Case {
+            vp_token,
+            challenge: Challenge {
+                audience: audience.clone(),
+                dcql: Some(dcql.clone()),
+                transaction_data: transaction_data.clone(),
+                ..Challenge::new(String::new(), nonce.clone(), now)
+            },
+            policies,
+            floor: setup.config.merchants.get(&challenge.merchant).and_then(|merchant| merchant.floor.clone()),
+            request: Request { now, merchant: challenge.merchant.clone(), context: context.clone() },
+            store: self.inner.store.clone(),
+            stepped_up: step_up_of.is_some(),
+        }
+    }
+
+    /// Asks policies what a wallet is to be asked for.
+    #[expect(clippy::too_many_arguments, reason = "each is a part of the question")]
+    async fn ask(
+        &self,
+        setup: &Setup,
+        merchant: &str,
+        policies: Vec<Policy>,
+        context: String,
+        transactions: Vec<NewTransaction>,
+        step: Option<Requirements>,
+        now: u64,
+    ) -> Result<Issued, Error> {
+        let folder = &setup.config.plugin_folder;
+        let plugins = policies
+            .iter()
+            .map(|policy| Ok((self.inner.plugins.get(folder, &policy.sha256)?, policy.settings.clone())));
+        let plugins = plugins.collect::<Result<Vec<_>, Error>>()?;
+        let request = Request { now, merchant: merchant.into(), context: context.clone() };
+        let asked = self.inner.workers.run(move |_| {
+            let queries = plugins.iter().map(|(plugin, settings)| plugin.session(settings)?.ask(&request));
+            Asked::together(queries.collect::<Result<_, _>>()?)
+        });
+        let mut asked = asked.await??;
+        let merchant = setup.merchant(merchant)?;
+        for more in step.iter().chain(&merchant.floor) {
+            asked.requirements = asked.requirements.and(more)?;
+        }
+        let transaction_data = asked.transaction_data(&transactions)?;
+        let nonce = random_id()?;
+        // A challenge that nobody could answer is the merchant's mistake.
+        bandpass_core::Challenge::new(merchant.audience.clone(), nonce.clone(), now)
+            .and_then(|challenge| challenge.transaction_data(&transaction_data))
+            .map_err(|error| Error::host(Code::ChallengeMalformed, error))?;
+        Ok(Issued {
+            audience: merchant.audience.clone(),
+            nonce,
+            dcql: asked.dcql.to_string(),
+            transaction_data,
+            policies,
+            context,
+            step_up_of: None,
+        })
+    }
+
+    async fn find(&self, merchant: &str, decision_id: &str, now: u64) -> Result<state::Decision, Error> {
+        let keys = Keys::at(now).row(Table::Decision, decision_id);
+        let (id, merchant) = (decision_id.to_owned(), merchant.to_owned());
+        self.inner.store.transact(keys, move |rows| state::Decision::find(rows, &id, &merchant)).await
+    }
+
+    fn answer(&self, setup: &Setup, decision: &state::Decision, presentations: Option<Value>) -> Result<Answer, Error> {
+        Ok(Answer {
+            decision_id: Some(decision.id.clone()),
+            outcome: decision.outcome.clone(),
+            presentations,
+            receipt: Some(setup.signer.receipt(&decision.receipt)?),
+            voided: decision.voided,
+        })
+    }
+
+    /// A checkpoint that can't be written is no reason to withhold a decision that stands.
+    async fn checkpoint_if_due(&self, decision: &state::Decision, now: u64) {
+        let before = self.inner.checkpointed.load(Ordering::Relaxed);
+        if decision.audit.seq.saturating_sub(before) >= CHECKPOINT_EVERY
+            && let Err(error) = self.checkpoint(now).await
+        {
+            tracing::error!("no checkpoint: {error}");
+        }
+    }
+
+    fn setup(&self) -> Arc<Setup> {
+        self.inner.setup.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn own_verifier(&self) -> std::sync::MutexGuard<'_, Verifier> {
+        self.inner.own_verifier.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Setup {
+    fn new(plugins: &Plugins, config: Config, before: Option<&Self>) -> Self {
+        let ready = |(name, pin): (&String, &Pin)| {
+            let ready = match ready(plugins, &config, name, pin) {
+                Ok(plugin) => Ready { active: Some((pin.sha256.clone(), plugin)), quarantined: None },
+                Err(error) => {
+                    tracing::error!("plugin `{name}` is quarantined: {error}");
+                    let before = before.and_then(|before| before.plugins.get(name)?.active.clone());
+                    let before = before.filter(|(sha256, _)| !config.revoked.contains(sha256));
+                    Ready { active: before, quarantined: Some(error) }
+                }
+            };
+            (name.clone(), ready)
+        };
+        let ready = config.plugins.iter().map(ready).collect();
+        let signer = Signer::new(config.signing_key.clone());
+        Self { config, signer, plugins: ready }
+    }
+
+    fn in_use(&self) -> BTreeSet<String> {
+        self.plugins.values().filter_map(|ready| Some(ready.active.as_ref()?.0.clone())).collect()
+    }
+
+    fn merchant(&self, id: &str) -> Result<&Merchant, Error> {
+        let merchant = self.config.merchants.get(id);
+        merchant.ok_or_else(|| Error::host(Code::MerchantUnknown, format!("there is no merchant `{id}`")))
+    }
+
+    fn active(&self, plugin: &str) -> Result<(String, Arc<Plugin>), Error> {
+        let missing = || Error::host(Code::PluginMissing, format!("there is no plugin `{plugin}`"));
+        let ready = self.plugins.get(plugin).ok_or_else(missing)?;
+        ready.active.clone().ok_or_else(|| ready.quarantined.clone().unwrap_or_else(missing))
+    }
+
+    fn not_revoked(&self, challenge: &state::Challenge) -> Result<(), Error> {
+        match challenge.issued.policies.iter().find(|policy| self.config.revoked.contains(&policy.sha256)) {
+            None => Ok(()),
+            Some(policy) => {
+                let why = format!("the policy `{}` that the challenge was made for was revoked", policy.plugin);
+                Err(Error::host(Code::ChallengeSuperseded, why))
+            }
+        }
+    }
+
+    fn put_down(&self, merchant: &str, issued: Issued, now: u64) -> Result<state::Challenge, Error> {
+        Ok(state::Challenge {
+            id: random_id()?,
+            merchant: merchant.into(),
+            created: now,
+            expires: now.saturating_add(self.config.challenge_lifetime.into()),
+            attempts: 0,
+            state: State::Open,
+            issued,
+        })
+    }
+
+    /// What a receipt says of the host and the rules that it decided by.
+    fn receipt(&self, challenge: &state::Challenge) -> Map<String, Value> {
+        let policies = challenge.issued.policies.iter();
+        let policies = policies.map(|policy| {
+            json!({"plugin": policy.plugin, "sha256": policy.sha256, "settings_sha256": digest(policy.settings.as_bytes())})
+        });
+        let mut receipt = Map::new();
+        receipt.insert("iss".into(), self.config.name.as_str().into());
+        receipt.insert("nonce".into(), challenge.issued.nonce.as_str().into());
+        receipt.insert("verifier".into(), digest(VERIFIER_COMPONENT).into());
+        receipt.insert("policies".into(), policies.collect());
+        receipt
+    }
+}
+
+/// Whether a configuration's plugin can be used.
+pub(crate) fn check_plugin(plugins: &Plugins, config: &Config, name: &str) -> PluginState {
+    let pin = config.plugins.get(name);
+    let missing = || Error::host(Code::PluginMissing, format!("there is no plugin `{name}`"));
+    let loaded = pin.ok_or_else(missing).and_then(|pin| ready(plugins, config, name, pin));
+    PluginState {
+        name: name.into(),
+        sha256: pin.map(|pin| pin.sha256.clone()).unwrap_or_default(),
+        described: loaded.as_ref().ok().map(|plugin| described(plugin)),
+        quarantined: loaded.err(),
+    }
+}
+
+/// The pinned component, if it is the publisher's, was not revoked, and is healthy.
+fn ready(plugins: &Plugins, config: &Config, name: &str, pin: &Pin) -> Result<Arc<Plugin>, Error> {
+    match config.revoked.contains(&pin.sha256) {
+        true => Err(Error::host(Code::PluginRevoked, "the pinned component was revoked")),
+        false => plugins.pinned(config, pin).and_then(|plugin| healthy(config, name, plugin)),
+    }
+}
+
+fn described(plugin: &Plugin) -> (String, String) {
+    let description = plugin.description();
+    (description.name.clone(), description.version.clone())
+}
+
+/// A plugin that takes every setting that it is to be used with, and answers.
+fn healthy(config: &Config, name: &str, plugin: Arc<Plugin>) -> Result<Arc<Plugin>, Error> {
+    for (id, merchant) in &config.merchants {
+        for policy in merchant.policies.iter().filter(|policy| policy.plugin == name) {
+            plugin.check_settings(&policy.settings)?;
+            let request = Request { now: 0, merchant: id.clone(), context: "{}".into() };
+            plugin.session(&policy.settings)?.ask(&request)?;
+        }
+    }
+    Ok(plugin)
+}
+
+impl Answer {
+    /// `allow`, `deny` or `step-up`.
+    #[must_use]
+    pub fn decision(&self) -> &str {
+        self.outcome.get("decision").and_then(Value::as_str).unwrap_or("deny")
+    }
+
+    /// Stable code of the reason.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        self.outcome.get("reason").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// Everything, as one JSON object.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let mut all = self.outcome.as_object().cloned().unwrap_or_default();
+        all.insert("decision_id".into(), json!(self.decision_id));
+        all.insert("presentations".into(), self.presentations.clone().unwrap_or_default());
+        all.insert("receipt".into(), json!(self.receipt));
+        all.insert("voided".into(), json!(self.voided));
+        all.retain(|_, value| !value.is_null());
+        Value::Object(all)
+    }
+
+    /// Denied, and nothing decided.
+    fn refused(error: &Error) -> Self {
+        let outcome = state::denied(error);
+        Self { decision_id: None, outcome, presentations: None, receipt: None, voided: None }
+    }
+}
+
+impl IssuedChallenge {
+    /// As it goes to a wallet.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let dcql = serde_json::from_str::<Value>(&self.dcql).unwrap_or_default();
+        json!({"id": self.id, "expires": self.expires, "audience": self.audience, "nonce": self.nonce,
+            "dcql_query": dcql, "transaction_data": self.transaction_data})
+    }
+}
+
+impl From<&state::Challenge> for IssuedChallenge {
+    fn from(challenge: &state::Challenge) -> Self {
+        let Issued { audience, nonce, dcql, transaction_data, .. } = challenge.issued.clone();
+        Self { id: challenge.id.clone(), expires: challenge.expires, audience, nonce, dcql, transaction_data }
+    }
+}
+
+fn presentations(proven: &[(String, Accepted)]) -> Value {
+    let mut by_query = Map::new();
+    for (query_id, accepted) in proven {
+        let of_query = by_query.entry(query_id.clone()).or_insert_with(|| Value::Array(Vec::new()));
+        if let Some(of_query) = of_query.as_array_mut() {
+            of_query.push(accepted.to_json());
+        }
+    }
+    Value::Object(by_query)
+}
+
+fn counter(accepted: &Accepted) -> Option<Counter> {
+    let value = accepted.evidence.as_ref()?.counter;
+    Some(Counter { key: accepted.key_thumbprint.clone()?, value, expires: accepted.expires })
+}
+
+fn transaction_ids(proven: &[(String, Accepted)]) -> Vec<String> {
+    let ids =
+        proven.iter().flat_map(|(_, accepted)| &accepted.transactions).filter_map(|transaction| transaction.id.clone());
+    ids.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// 128 random bits.
+pub(crate) fn random_id() -> Result<String, Error> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| Error::host(Code::HostRuntime, error))?;
+    Ok(base64url(&bytes))
+}

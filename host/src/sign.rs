@@ -1,0 +1,53 @@
+//! What a host signs: receipts of its decisions, and checkpoints of its audit chain. Compact JWS, ES256.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::Path;
+
+use bandpass_roles::Key;
+use serde_json::{Value, json};
+
+use crate::error::{Code, Error};
+use crate::state::Position;
+
+/// Media types, for `typ`.
+pub(crate) const RECEIPT: &str = "bandpass-receipt+jwt";
+pub(crate) const CHECKPOINT: &str = "bandpass-checkpoint+jwt";
+
+/// Signs in a host's name.
+#[derive(Clone, Debug)]
+pub(crate) struct Signer {
+    key: Key,
+    kid: String,
+}
+
+impl Signer {
+    pub(crate) fn new(key: Key) -> Self {
+        Self { kid: key.thumbprint(), key }
+    }
+
+    /// The receipt of a decision. ES256 signatures are deterministic (RFC 6979), so that it is the same each time.
+    pub(crate) fn receipt(&self, payload: &str) -> Result<String, Error> {
+        let payload = serde_json::from_str(payload).map_err(|error| Error::host(Code::HostStore, error))?;
+        Ok(self.sign(RECEIPT, &payload))
+    }
+
+    /// Says how far an audit chain had come.
+    pub(crate) fn checkpoint(&self, host: &str, position: &Position, now: u64) -> String {
+        self.sign(CHECKPOINT, &json!({"iss": host, "iat": now, "audit": position}))
+    }
+
+    fn sign(&self, typ: &str, payload: &Value) -> String {
+        self.key.sign(&json!({"alg": "ES256", "typ": typ, "kid": self.kid}), payload)
+    }
+}
+
+/// Appends a line, durably.
+pub(crate) fn append_line(path: &Path, line: &str) -> Result<(), Error> {
+    let append = || {
+        let mut file = OpenOptions::new().append(true).create(true).open(path)?;
+        file.write_all(format!("{line}\n").as_bytes())?;
+        file.sync_data()
+    };
+    append().map_err(|error| Error::host(Code::HostStore, format!("{}: {error}", path.display())))
+}

@@ -1,0 +1,153 @@
+//! Challenges: handed out, answered once, closed after too many failures.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::audit;
+use super::decision::Decision;
+use crate::error::{Code, Error};
+use crate::store::{Record, Rows, Table};
+
+/// Failing answers after which a challenge is closed.
+const MAX_ATTEMPTS: u32 = 5;
+/// Seconds for which a challenge is remembered once it expired, so that its answer can be asked for again.
+const REMEMBERED: u64 = 86_400;
+/// Seconds within which a step-up has to be taken up.
+pub(crate) const STEP_UP_WITHIN: u64 = 300;
+
+/// A challenge and what became of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Challenge {
+    pub(crate) id: String,
+    pub(crate) merchant: String,
+    pub(crate) created: u64,
+    pub(crate) expires: u64,
+    pub(crate) attempts: u32,
+    pub(crate) state: State,
+    pub(crate) issued: Issued,
+}
+
+/// What was handed out, and what it is judged by.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Issued {
+    pub(crate) audience: Vec<String>,
+    pub(crate) nonce: String,
+    pub(crate) dcql: String,
+    pub(crate) transaction_data: Vec<String>,
+    /// The merchant's policies as they were then.
+    pub(crate) policies: Vec<Policy>,
+    /// The merchant's own words to its policies: a JSON object.
+    pub(crate) context: String,
+    /// The decision that this is the step-up of.
+    pub(crate) step_up_of: Option<String>,
+}
+
+/// A policy with its settings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Policy {
+    pub(crate) plugin: String,
+    /// Digest of the component, in hexadecimal.
+    pub(crate) sha256: String,
+    /// JSON.
+    pub(crate) settings: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "is")]
+pub(crate) enum State {
+    Open,
+    Answered(Answered),
+    Closed,
+}
+
+/// By which token, and with which decision.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Answered {
+    pub(crate) token_sha256: String,
+    pub(crate) decision: String,
+    /// What was disclosed for an allow. It is kept here, which is forgotten after a day, and nowhere else.
+    pub(crate) claims: Option<Value>,
+}
+
+impl Record for Challenge {
+    const TABLE: Table = Table::Challenge;
+
+    fn key(&self) -> &str {
+        &self.id
+    }
+
+    fn due(&self) -> Option<u64> {
+        Some(self.expires.saturating_add(REMEMBERED))
+    }
+}
+
+impl Challenge {
+    /// Whether a token may answer it now.
+    ///
+    /// # Errors
+    /// `challenge.used`, `challenge.attempts` or `challenge.expired`.
+    pub(crate) fn is_open(&self, now: u64) -> Result<(), Error> {
+        match self.state {
+            State::Answered(_) => Err(Error::host(Code::ChallengeUsed, "the challenge was answered before")),
+            State::Closed => {
+                Err(Error::host(Code::ChallengeAttempts, "too many answers failed; ask for a new challenge"))
+            }
+            State::Open if now >= self.expires => Err(Error::host(Code::ChallengeExpired, "the challenge has expired")),
+            State::Open => Ok(()),
+        }
+    }
+
+    /// The answer, if it was by this very token.
+    pub(crate) fn answered_by(&self, token_sha256: &str) -> Option<&Answered> {
+        match &self.state {
+            State::Answered(answered) if answered.token_sha256 == token_sha256 => Some(answered),
+            _ => None,
+        }
+    }
+}
+
+/// Puts a challenge down.
+pub(crate) fn open(rows: &mut Rows, challenge: &Challenge) -> Result<(), Error> {
+    match rows.get::<Challenge>(&challenge.id)? {
+        None => rows.put(challenge),
+        Some(_) => Err(Error::host(Code::HostStore, "a challenge with this id is there already")),
+    }
+}
+
+/// Puts down the challenge that a step-up leads to: once, and soon.
+///
+/// # Errors
+/// `decision.unknown`, `step-up.none`, `step-up.used` or `step-up.expired`.
+pub(crate) fn step_up(rows: &mut Rows, decision: &str, challenge: &Challenge) -> Result<(), Error> {
+    let mut decision = Decision::find(rows, decision, &challenge.merchant)?;
+    decision.takes_step_up(challenge.created)?;
+    decision.step_up = Some(challenge.id.clone());
+    rows.put(&decision)?;
+    open(rows, challenge)
+}
+
+/// Counts an answer that failed. The last one that is allowed closes the challenge.
+pub(crate) fn fail(
+    rows: &mut Rows,
+    chain: &str,
+    id: &str,
+    token_sha256: &str,
+    code: &str,
+    now: u64,
+) -> Result<(), Error> {
+    let Some(mut challenge) = rows.get::<Challenge>(id)? else { return Ok(()) };
+    if challenge.is_open(now).is_ok() {
+        challenge.attempts += 1;
+        if challenge.attempts >= MAX_ATTEMPTS {
+            challenge.state = State::Closed;
+        }
+        rows.put(&challenge)?;
+    }
+    let mut what = Map::new();
+    for (name, value) in
+        [("merchant", challenge.merchant.as_str()), ("challenge", id), ("token_sha256", token_sha256), ("reason", code)]
+    {
+        what.insert(name.into(), value.into());
+    }
+    audit::append(rows, chain, now, "refused", what).map(drop)
+}

@@ -1,0 +1,286 @@
+//! The last step: everything that a decision changes, in one transaction, or nothing.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::audit::{self, Position};
+use super::caps::{self, Held};
+use super::challenge::{self, Answered, Challenge, STEP_UP_WITHIN, State};
+use crate::error::{Code, Error};
+use crate::store::{Keys, Record, Rows, Table};
+
+/// A decision as it was made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Decision {
+    pub(crate) id: String,
+    pub(crate) merchant: String,
+    pub(crate) challenge: String,
+    pub(crate) at: u64,
+    /// What the merchant is told, without anything that the holder disclosed.
+    pub(crate) outcome: Value,
+    /// What the receipt says: signed as it stands here, so that a receipt is the same whenever it is asked for.
+    pub(crate) receipt: String,
+    /// Its entry in the audit chain.
+    pub(crate) audit: Position,
+    pub(crate) reservations: Vec<Held>,
+    /// The challenge that its step-up led to.
+    pub(crate) step_up: Option<String>,
+    /// When the merchant took it back.
+    pub(crate) voided: Option<u64>,
+}
+
+impl Record for Decision {
+    const TABLE: Table = Table::Decision;
+
+    fn key(&self) -> &str {
+        &self.id
+    }
+}
+
+impl Decision {
+    /// The decision with this id, if it is the merchant's.
+    ///
+    /// # Errors
+    /// `decision.unknown`.
+    pub(crate) fn find(rows: &Rows, id: &str, merchant: &str) -> Result<Self, Error> {
+        let decision = rows.get::<Self>(id)?.filter(|decision| decision.merchant == merchant);
+        decision.ok_or_else(|| Error::host(Code::DecisionUnknown, "the merchant has no such decision"))
+    }
+
+    pub(crate) fn is(&self, word: &str) -> bool {
+        self.outcome.get("decision").and_then(Value::as_str) == Some(word)
+    }
+
+    /// Whether its step-up may be taken up now.
+    ///
+    /// # Errors
+    /// `step-up.none`, `step-up.used` or `step-up.expired`.
+    pub(crate) fn takes_step_up(&self, now: u64) -> Result<(), Error> {
+        if !self.is("step-up") {
+            return Err(Error::host(Code::StepUpNone, "the decision is no step-up"));
+        }
+        if self.step_up.is_some() {
+            return Err(Error::host(Code::StepUpUsed, "the step-up was taken up before"));
+        }
+        match now > self.at.saturating_add(STEP_UP_WITHIN) {
+            true => Err(Error::host(Code::StepUpExpired, "the step-up came too late")),
+            false => Ok(()),
+        }
+    }
+}
+
+/// The signature counter of a holder's key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Counter {
+    /// RFC 7638 thumbprint.
+    pub(crate) key: String,
+    pub(crate) value: u64,
+    /// `exp` of the credential: afterwards nothing by this key is accepted anyway.
+    pub(crate) expires: Option<u64>,
+}
+
+impl Record for Counter {
+    const TABLE: Table = Table::Counter;
+
+    fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// A day later than it must, for clocks and tolerances.
+    fn due(&self) -> Option<u64> {
+        self.expires.map(|expires| expires.saturating_add(86_400))
+    }
+}
+
+/// A merchant's transaction that was allowed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Allowed {
+    key: String,
+    decision: String,
+}
+
+impl Record for Allowed {
+    const TABLE: Table = Table::Allowed;
+
+    fn key(&self) -> &str {
+        &self.key
+    }
+}
+
+/// The key of a merchant's transaction.
+pub(crate) fn transaction_key(merchant: &str, transaction_id: &str) -> String {
+    json!([merchant, transaction_id]).to_string()
+}
+
+/// What is to be settled.
+#[derive(Clone, Debug)]
+pub(crate) struct Settlement {
+    pub(crate) chain: String,
+    pub(crate) challenge: String,
+    pub(crate) decision: String,
+    pub(crate) token_sha256: String,
+    pub(crate) now: u64,
+    /// What the policies decided.
+    pub(crate) outcome: Value,
+    pub(crate) claims: Option<Value>,
+    pub(crate) counters: Vec<Counter>,
+    /// `transaction_id` of each verified transaction that has one.
+    pub(crate) transactions: Vec<String>,
+    pub(crate) reservations: Vec<Held>,
+    /// What the receipt says besides.
+    pub(crate) receipt: Map<String, Value>,
+}
+
+impl Settlement {
+    /// Every row that it may read or change.
+    pub(crate) fn keys(&self, merchant: &str) -> Keys {
+        let keys = Keys::at(self.now).row(Table::Challenge, &self.challenge).row(Table::Decision, &self.decision);
+        let mut keys = caps::keys_of(keys, &self.reservations).row(Table::Chain, &self.chain);
+        for counter in &self.counters {
+            keys = keys.row(Table::Counter, &counter.key);
+        }
+        for id in &self.transactions {
+            keys = keys.row(Table::Allowed, transaction_key(merchant, id));
+        }
+        keys
+    }
+}
+
+/// What came of it.
+#[derive(Clone, Debug)]
+pub(crate) enum Settled {
+    /// Decided now. The outcome may have become a denial.
+    Now(Box<Decision>),
+    /// This very token had been decided on before, with this decision.
+    Before(String),
+    /// Nothing was decided: the challenge is not open, or a signature counter did not grow.
+    Refused(Error),
+}
+
+/// All or nothing: the challenge is answered, counters are raised, an allow takes its transactions and commits its
+/// reservations, anything else gives them back, and decision and audit entry are written.
+pub(crate) fn settle(rows: &mut Rows, settlement: Settlement) -> Result<Settled, Error> {
+    let Settlement { chain, challenge: id, decision: decision_id, token_sha256, now, mut outcome, claims, .. } =
+        settlement;
+    let reservations = settlement.reservations;
+    let mut challenge = rows.get::<Challenge>(&id)?.ok_or_else(unknown_challenge)?;
+    if let Some(answered) = challenge.answered_by(&token_sha256) {
+        let before = answered.decision.clone();
+        caps::release(rows, &reservations)?;
+        return Ok(Settled::Before(before));
+    }
+    let mut refused = challenge.is_open(now).err();
+    for counter in &settlement.counters {
+        if refused.is_none() && rows.get::<Counter>(&counter.key)?.is_some_and(|held| counter.value <= held.value) {
+            let clone = "the band's signature counter did not grow: the token is old, or the key was copied";
+            refused = Some(Error::host(Code::EvidenceCounter, clone));
+        }
+    }
+    if let Some(refused) = refused {
+        caps::release(rows, &reservations)?;
+        challenge::fail(rows, &chain, &id, &token_sha256, refused.code(), now)?;
+        return Ok(Settled::Refused(refused));
+    }
+    for counter in &settlement.counters {
+        rows.put(counter)?;
+    }
+    let keys = settlement.transactions.iter().map(|id| transaction_key(&challenge.merchant, id)).collect::<Vec<_>>();
+    if outcome.get("decision").and_then(Value::as_str) == Some("allow") {
+        let mut taken = false;
+        for key in &keys {
+            taken |= rows.get::<Allowed>(key)?.is_some();
+        }
+        if taken {
+            outcome = denied(&Error::host(Code::TransactionUsed, "this transaction was allowed before"));
+        } else if !caps::all_held(rows, &reservations, now)? {
+            outcome = denied(&Error::host(Code::LedgerLapsed, "what was reserved lapsed before the decision"));
+        }
+    }
+    let allowed = outcome.get("decision").and_then(Value::as_str) == Some("allow");
+    let reservations = match allowed {
+        true => {
+            for key in keys {
+                rows.put(&Allowed { key, decision: decision_id.clone() })?;
+            }
+            caps::commit(rows, &reservations)?;
+            reservations
+        }
+        false => {
+            caps::release(rows, &reservations)?;
+            Vec::new()
+        }
+    };
+    let policies = challenge.issued.policies.iter().map(|policy| policy.sha256.as_str()).collect::<Vec<_>>();
+    let said = json!({
+        "decision_id": decision_id,
+        "merchant": challenge.merchant,
+        "challenge": id,
+        "token_sha256": token_sha256,
+        "decision": outcome.get("decision"),
+        "reason": outcome.get("reason"),
+        "policies": policies,
+    });
+    let audit = audit::append(rows, &chain, now, "decided", said.as_object().cloned().unwrap_or_default())?;
+    let mut receipt = settlement.receipt;
+    for (name, value) in [
+        ("jti", json!(decision_id)),
+        ("iat", now.into()),
+        ("merchant", json!(challenge.merchant)),
+        ("challenge", json!(id)),
+        ("token_sha256", json!(token_sha256)),
+        ("transactions", json!(settlement.transactions)),
+        ("decision", json!(outcome.get("decision"))),
+        ("reason", json!(outcome.get("reason"))),
+        ("obligations", json!(outcome.get("obligations"))),
+        ("audit", json!(audit)),
+    ] {
+        receipt.insert(name.into(), value);
+    }
+    let decision = Decision {
+        id: decision_id.clone(),
+        merchant: challenge.merchant.clone(),
+        challenge: id,
+        at: now,
+        outcome,
+        receipt: Value::Object(receipt).to_string(),
+        audit,
+        reservations,
+        step_up: None,
+        voided: None,
+    };
+    rows.put(&decision)?;
+    let claims = claims.filter(|_| allowed);
+    challenge.state = State::Answered(Answered { token_sha256, decision: decision_id, claims });
+    rows.put(&challenge)?;
+    Ok(Settled::Now(Box::new(decision)))
+}
+
+/// Takes an allow back: what it took from caps counts no more. Its transaction stays used. Doing it again changes nothing.
+///
+/// # Errors
+/// `decision.unknown`, or `decision.not-allowed` if it is no allow.
+pub(crate) fn void(rows: &mut Rows, chain: &str, id: &str, merchant: &str, now: u64) -> Result<Decision, Error> {
+    let mut decision = Decision::find(rows, id, merchant)?;
+    if !decision.is("allow") {
+        return Err(Error::host(Code::DecisionNotAllowed, "only an allow can be taken back"));
+    }
+    if decision.voided.is_none() {
+        caps::release(rows, &decision.reservations)?;
+        decision.voided = Some(now);
+        rows.put(&decision)?;
+        let mut what = Map::new();
+        what.insert("decision_id".into(), id.into());
+        what.insert("merchant".into(), merchant.into());
+        audit::append(rows, chain, now, "voided", what)?;
+    }
+    Ok(decision)
+}
+
+/// What the merchant is told when the host itself denies.
+pub(crate) fn denied(error: &Error) -> Value {
+    crate::decision::Decision::deny(error).to_json()
+}
+
+pub(crate) fn unknown_challenge() -> Error {
+    Error::host(Code::ChallengeUnknown, "there is no such challenge, or no longer")
+}

@@ -1,0 +1,142 @@
+//! Threads that verify and decide: each has a verifier of its own and finishes one piece of work before the next.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use tokio::sync::oneshot;
+
+use crate::error::{Code, Error};
+use crate::runtime::Runtime;
+use crate::verifier::Verifier;
+
+/// Pieces of work that may wait for each thread. More than that would be answered after its caller gave up.
+const MAX_WAITING: usize = 64;
+
+/// What every verifier is given.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Inputs {
+    pub(crate) trust: Arc<[u8]>,
+    /// The newest status list token of each `uri`.
+    pub(crate) status_lists: BTreeMap<String, StatusListToken>,
+    /// Grows with every change of trust, which takes new verifiers.
+    pub(crate) epoch: u64,
+}
+
+/// A status list token that was taken in.
+#[derive(Clone, Debug)]
+pub(crate) struct StatusListToken {
+    pub(crate) token: Arc<[u8]>,
+    /// Seconds since 1970.
+    pub(crate) taken_in: u64,
+    /// Counts those that came before it.
+    pub(crate) number: u64,
+}
+
+impl Inputs {
+    pub(crate) fn add_status_list(&mut self, uri: String, token: &[u8], now: u64) {
+        let number = self.newest().saturating_add(1);
+        self.status_lists.insert(uri, StatusListToken { token: token.into(), taken_in: now, number });
+    }
+
+    fn newest(&self) -> u64 {
+        self.status_lists.values().map(|list| list.number).max().unwrap_or(0)
+    }
+}
+
+type Job = Box<dyn FnOnce(&mut Verifier) + Send>;
+
+/// As many threads as the machine has cores, behind a queue of bounded length.
+pub(crate) struct Workers {
+    jobs: SyncSender<Job>,
+    inputs: Arc<RwLock<Inputs>>,
+}
+
+impl Workers {
+    pub(crate) fn start(runtime: &Runtime, inputs: Inputs) -> Result<Self, Error> {
+        let failed = |error: std::io::Error| Error::host(Code::HostRuntime, error);
+        let threads = std::thread::available_parallelism().map_err(failed)?.get();
+        let (jobs, waiting) = sync_channel::<Job>(threads.saturating_mul(MAX_WAITING));
+        let (inputs, waiting) = (Arc::new(RwLock::new(inputs)), Arc::new(Mutex::new(waiting)));
+        for number in 0..threads {
+            let worker =
+                Worker { runtime: runtime.clone(), inputs: inputs.clone(), verifier: None, epoch: 0, newest: 0 };
+            let waiting = waiting.clone();
+            let name = format!("bandpass-worker-{number}");
+            std::thread::Builder::new().name(name).spawn(move || worker.work(&waiting)).map_err(failed)?;
+        }
+        Ok(Self { jobs, inputs })
+    }
+
+    /// Runs `work` on a thread with a verifier that has the newest trust list and status lists.
+    ///
+    /// # Errors
+    /// `host.overloaded` if too many wait already.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Verifier) -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let (sender, receiver) = oneshot::channel();
+        let job: Job = Box::new(move |verifier| drop(sender.send(work(verifier))));
+        self.jobs.try_send(job).map_err(|refused| match refused {
+            TrySendError::Full(_) => Error::host(Code::HostOverloaded, "too many answers wait for their decisions"),
+            TrySendError::Disconnected(_) => Error::host(Code::HostRuntime, "the workers are gone"),
+        })?;
+        receiver.await.map_err(|_| Error::host(Code::HostRuntime, "the work was given up"))
+    }
+
+    /// Changes what verifiers are given, from the next piece of work on.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Inputs)) {
+        change(&mut self.inputs.write().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+struct Worker {
+    runtime: Runtime,
+    inputs: Arc<RwLock<Inputs>>,
+    verifier: Option<Verifier>,
+    epoch: u64,
+    /// Number of the newest status list that the verifier has.
+    newest: u64,
+}
+
+impl Worker {
+    fn work(mut self, waiting: &Mutex<Receiver<Job>>) {
+        loop {
+            let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let Ok(job) = job else { return };
+            match self.verifier() {
+                // Nothing here panics; if something does, the verifier may be in the middle of it.
+                Ok(verifier) => {
+                    if catch_unwind(AssertUnwindSafe(|| job(verifier))).is_err() {
+                        self.verifier = None;
+                    }
+                }
+                Err(error) => tracing::error!("no verifier: {error}"),
+            }
+        }
+    }
+
+    fn verifier(&mut self) -> Result<&mut Verifier, Error> {
+        let inputs = self.inputs.read().unwrap_or_else(PoisonError::into_inner);
+        if self.epoch != inputs.epoch {
+            self.verifier = None;
+        }
+        let verifier = match &mut self.verifier {
+            Some(verifier) => verifier,
+            none => {
+                (self.epoch, self.newest) = (inputs.epoch, 0);
+                none.insert(Verifier::open(&self.runtime, inputs.trust.to_vec())?)
+            }
+        };
+        for list in inputs.status_lists.values().filter(|list| list.number > self.newest) {
+            // Every one was taken in by the host's own verifier before it came here.
+            if let Err(error) = verifier.update_status(list.token.to_vec(), list.taken_in) {
+                tracing::error!("a status list was taken in once but not by every verifier: {error}");
+            }
+        }
+        self.newest = inputs.newest();
+        Ok(verifier)
+    }
+}

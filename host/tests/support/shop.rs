@@ -1,0 +1,162 @@
+//! A shop with its host, and people with bands who pay there.
+#![allow(dead_code, reason = "each test takes what it needs")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use bandpass::{
+    Answer, Config, Error, Host, IssuedChallenge, Merchant, NewChallenge, NewTransaction, Pin, PolicyConfig, Runtime,
+    Store, digest,
+};
+use bandpass_roles::{
+    BAND_VCT, Band, BandDetails, Issuer, Key, Phone, Request, StatusList, os_rng, random_id, sha256_base64url,
+};
+use serde_json::{Map, Value, json};
+
+/// Noon of some day.
+pub const NOW: u64 = 1_800_014_400;
+pub const SHOP: &str = "shop";
+pub const PAYMENT: &str = "urn:bandpass:payment:1";
+
+pub fn built(path: &str) -> Vec<u8> {
+    fs::read(Path::new(env!("BANDPASS_TARGET")).join(path)).expect("run `cargo xtask build` first")
+}
+
+pub struct Shop {
+    pub folder: tempfile::TempDir,
+    pub runtime: Runtime,
+    pub issuer: Issuer,
+    pub key: Key,
+}
+
+/// Somebody with a paired band and phone. Both are with them.
+pub struct Customer {
+    pub key: Key,
+    pub band: Band,
+    pub phone: Phone,
+}
+
+impl Shop {
+    pub fn new() -> Self {
+        let rng = &mut os_rng();
+        let shop = Self {
+            folder: tempfile::tempdir().expect("a folder"),
+            runtime: Runtime::new().expect("a runtime"),
+            issuer: Issuer::new("https://wallet.example", Key::generate(rng)),
+            key: Key::generate(rng),
+        };
+        shop.install(&built("dist/plugins/retail-checkout.wasm"));
+        shop.install(&built("hostile.wasm"));
+        shop
+    }
+
+    /// Puts a component into the folder of plugins.
+    pub fn install(&self, wasm: &[u8]) -> String {
+        let sha256 = digest(wasm);
+        fs::write(self.folder.path().join(format!("{sha256}.wasm")), wasm).expect("written");
+        sha256
+    }
+
+    /// With one merchant, and `retail-checkout` with these settings.
+    pub fn config(&self, settings: &Value) -> Config {
+        let mut config = Config {
+            name: "till-1".into(),
+            signing_key: self.key.clone(),
+            trust: json!({"issuers": [self.issuer.trust_entry(&[BAND_VCT])]}).to_string().into_bytes(),
+            status_lists: vec![self.status_list(0).into_bytes()],
+            plugin_folder: self.folder.path().into(),
+            plugins: BTreeMap::new(),
+            publishers: BTreeMap::new(),
+            revoked: BTreeSet::new(),
+            merchants: BTreeMap::new(),
+            challenge_lifetime: Config::DEFAULT_CHALLENGE_LIFETIME,
+            checkpoints: Some(self.folder.path().join("checkpoints")),
+        };
+        for (name, file) in [("retail", "dist/plugins/retail-checkout.wasm"), ("hostile", "hostile.wasm")] {
+            config.plugins.insert(name.into(), Pin { sha256: digest(&built(file)), publisher: None });
+        }
+        config.merchants.insert(SHOP.into(), merchant(&[("retail", settings.to_string())]));
+        config
+    }
+
+    /// The issuer's status list, with this status for everybody.
+    pub fn status_list(&self, status: u8) -> String {
+        let mut list = StatusList::new(2, 8).expect("two bits");
+        list.set(1, status);
+        self.issuer.sign_status_list(&list, NOW, NOW + 86_400)
+    }
+
+    pub fn host(&self, config: Config, store: Store) -> Host {
+        Host::open(&self.runtime, config, store, NOW).expect("a host")
+    }
+
+    pub fn customer(&self, account: &str) -> Customer {
+        let rng = &mut os_rng();
+        let (key, phone) = (Key::generate(rng), Phone::new(Key::generate(rng)));
+        let details = BandDetails {
+            band_jwk: key.jwk(),
+            phone_thumbprint: phone.thumbprint(),
+            epoch: 1,
+            measures: vec!["wear".into(), "unlock".into(), "confirm".into()],
+            issued_at: NOW,
+            valid_days: 14,
+            status_index: 1,
+            owner: json!({"sub": sha256_base64url(account.as_bytes())}).as_object().cloned().unwrap_or_default(),
+        };
+        let mut band = Band::new(key.clone(), self.issuer.issue(&details, rng).expect("a credential"));
+        band.put_on(NOW - 3_600);
+        band.unlock(NOW - 3_000);
+        Customer { key, band, phone }
+    }
+}
+
+impl Customer {
+    /// What band and phone answer, the phone having authenticated its owner by this method.
+    pub fn answer(&mut self, challenge: &IssuedChallenge, method: &str) -> Vec<u8> {
+        self.answer_at(challenge, method, NOW)
+    }
+
+    pub fn answer_at(&mut self, challenge: &IssuedChallenge, method: &str, now: u64) -> Vec<u8> {
+        let request = Request {
+            audience: challenge.audience[0].clone(),
+            nonce: challenge.nonce.clone(),
+            transaction_data: challenge.transaction_data.clone(),
+        };
+        let rng = &mut os_rng();
+        let approval = self.phone.approve(&request, &self.band.thumbprint(), &[method], now, rng);
+        self.band.present(&request, &["sub"], Some(&approval), now, rng).into_bytes()
+    }
+}
+
+pub fn merchant(policies: &[(&str, String)]) -> Merchant {
+    let policies =
+        policies.iter().map(|(plugin, settings)| PolicyConfig { plugin: (*plugin).into(), settings: settings.clone() });
+    Merchant { audience: vec!["x509_san_dns:shop.example".into()], policies: policies.collect(), floor: None }
+}
+
+pub fn settings() -> Value {
+    json!({"currency": "CNY", "passwordless_limit": "200.00"})
+}
+
+pub fn payment(amount: &str) -> NewChallenge {
+    payment_of(amount, &random_id(&mut os_rng()))
+}
+
+pub fn payment_of(amount: &str, transaction_id: &str) -> NewChallenge {
+    let payload = json!({"transaction_id": transaction_id, "currency": "CNY", "amount": amount,
+        "payee": {"name": "Corner Bookshop", "id": SHOP}});
+    let payload = payload.as_object().cloned().unwrap_or_default();
+    let transactions = vec![NewTransaction { type_id: PAYMENT.into(), payload }];
+    NewChallenge { merchant: SHOP.into(), transactions, context: Map::new() }
+}
+
+/// Pays at a host, and says what came of it: `allow limit.within`.
+pub async fn pay(host: &Host, customer: &mut Customer, amount: &str) -> Result<Answer, Error> {
+    let challenge = host.challenge(payment(amount), NOW).await?;
+    host.respond(&challenge.id, customer.answer(&challenge, "swk"), NOW).await
+}
+
+pub fn said(answer: &Answer) -> String {
+    format!("{} {}", answer.decision(), answer.reason())
+}
