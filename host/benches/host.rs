@@ -49,7 +49,8 @@ fn main() {
     let (settings, request) =
         (settings().to_string(), Request { now: NOW, merchant: SHOP.into(), context: "{}".into() });
     let key = Key::generate(&mut os_rng());
-    let receipt = json!({"iss": "till-1", "jti": "x".repeat(22), "policies": ["x".repeat(64)], "verifier": "x".repeat(64)});
+    let receipt =
+        json!({"iss": "till-1", "jti": "x".repeat(22), "policies": ["x".repeat(64)], "verifier": "x".repeat(64)});
 
     let (mut asks, mut decides, mut verifies, mut policies, mut instances, mut signs) =
         (Times::default(), Times::default(), Times::default(), Times::default(), Times::default(), Times::default());

@@ -22,7 +22,8 @@ fn main() {
     config.name.clone_from(&arguments[3]);
     let host = shop.host(config, Store::open(&arguments[2]).expect("a store"));
     let executor = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().expect("an executor");
-    let clients = (0..CLIENTS).map(|client| executor.spawn(pay(host.clone(), shop.clone(), client))).collect::<Vec<_>>();
+    let clients =
+        (0..CLIENTS).map(|client| executor.spawn(pay(host.clone(), shop.clone(), client))).collect::<Vec<_>>();
     for client in clients {
         executor.block_on(client).expect("no panic");
     }

@@ -36,7 +36,9 @@ async fn at_once<F: Future<Output = Result<Answer, Error>> + Send + 'static>(
 async fn respond(host: Host, challenge: IssuedChallenge, token: Vec<u8>) -> Result<Answer, Error> {
     loop {
         match host.respond(&challenge.id, token.clone(), NOW).await {
-            Err(error) if error.code() == "host.overloaded" => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
+            Err(error) if error.code() == "host.overloaded" => {
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await
+            }
             answered => return answered,
         }
     }
@@ -49,7 +51,8 @@ fn of_sixty_four_at_once_one_wins() {
     Store::migrate(&url).expect("migrated");
     let shop = Shop::new();
     let hosts = fleet(&shop, &url);
-    let executor = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().expect("an executor");
+    let executor =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().expect("an executor");
     executor.block_on(async {
         // One challenge, 64 good tokens.
         let challenge = hosts[0].challenge(payment("1.00"), NOW).await.expect("a challenge");

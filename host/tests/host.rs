@@ -98,7 +98,8 @@ fn a_failing_token_leaves_the_challenge_open_five_times() {
     let (host, _) = open(&shop);
     let mut lin = shop.customer("lin");
     run(async {
-        let (challenge, other) = (host.challenge(payment("35.00"), NOW).await, host.challenge(payment("35.00"), NOW).await);
+        let (challenge, other) =
+            (host.challenge(payment("35.00"), NOW).await, host.challenge(payment("35.00"), NOW).await);
         let (challenge, other) = (challenge.expect("a challenge"), other.expect("a challenge"));
         for _ in 0..4 {
             let wrong = lin.answer(&other, "swk");
@@ -279,7 +280,8 @@ fn a_bad_plugin_is_quarantined_and_keeps_nobody_else_from_working() {
     config.revoked.insert(digest(&built("hostile.wasm")));
     config.plugins.remove("hostile");
     let host = shop.host(config.clone(), Store::in_memory().expect("a store"));
-    let quarantined = host.plugins().into_iter().filter_map(|state| Some((state.name, state.quarantined?.code().to_owned())));
+    let quarantined =
+        host.plugins().into_iter().filter_map(|state| Some((state.name, state.quarantined?.code().to_owned())));
     let told = [
         ("changed", "plugin.digest"),
         ("garbage", "plugin.malformed"),
@@ -319,7 +321,10 @@ fn a_challenge_keeps_its_policy_until_that_is_revoked() {
         let challenge = host.challenge(payment("35.00"), NOW).await.expect("a challenge");
         let waits = host.challenge(payment("35.00"), NOW).await.expect("a challenge");
         host.reload(after.clone(), NOW).expect("reloaded");
-        assert_eq!(host.plugins().iter().find(|state| state.name == "retail").map(|state| state.sha256.clone()), Some(digest(&newer)));
+        assert_eq!(
+            host.plugins().iter().find(|state| state.name == "retail").map(|state| state.sha256.clone()),
+            Some(digest(&newer))
+        );
         // By the old rules for what was asked under them, by the new ones from now on.
         let token = lin.answer(&challenge, "swk");
         assert_eq!(said(&host.respond(&challenge.id, token, NOW).await.expect("decided")), "allow limit.within");
@@ -334,7 +339,10 @@ fn a_challenge_keeps_its_policy_until_that_is_revoked() {
         bad.plugins.insert("retail".into(), Pin { sha256: shop.install(b"not wasm"), publisher: None });
         host.reload(bad, NOW).expect("reloaded");
         let state = host.plugins().into_iter().find(|state| state.name == "retail").expect("there");
-        assert_eq!((state.sha256, state.quarantined.expect("why").code().to_owned()), (digest(&newer), "plugin.malformed".into()));
+        assert_eq!(
+            (state.sha256, state.quarantined.expect("why").code().to_owned()),
+            (digest(&newer), "plugin.malformed".into())
+        );
         assert_eq!(said(&pay(&host, &mut lin, "5.00").await.expect("decided")), "allow limit.within");
     });
 }

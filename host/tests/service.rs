@@ -115,10 +115,9 @@ fn a_challenge_is_made_of_what_the_policy_asks_for() {
     assert_eq!(challenge["transaction_data"].as_array().map(Vec::len), Some(1));
     let failing = till.respond(challenge["id"].as_str().expect("an id"), "token");
     assert_eq!((failing.code, &failing.json()["reason"]), (2, &json!("holder.nonce")));
-    for (merchant, file, code) in [
-        ("nobody", "transaction.json", "merchant.unknown"),
-        ("merchant-7", "token", "challenge.malformed"),
-    ] {
+    for (merchant, file, code) in
+        [("nobody", "transaction.json", "merchant.unknown"), ("merchant-7", "token", "challenge.malformed")]
+    {
         let refused = till.with_store("challenge", &["--merchant", merchant, "--transaction", file]);
         assert_eq!(refused.code, 1);
         assert!(refused.stderr.contains(code), "{}", refused.stderr);

@@ -723,7 +723,7 @@ mod databases {
         server.start_again().expect("started");
         assert_eq!(block_on(get::<1>(&store, "a")).expect("there").count, 3);
 
-        // Another server has to confirm, and there is none: nobody is told that it has.
+        // Another server has to confirm, and there is none: nobody is told that it did.
         set(&server, &url, "synchronous_standby_names", "'elsewhere'");
         let start = Instant::now();
         refusal(block_on(put(&store, thing::<1>("b", 1))));

@@ -149,10 +149,8 @@ impl Customer {
 }
 
 pub fn merchant(policies: &[(&str, String)]) -> Merchant {
-    let policies = policies.iter().map(|(plugin, settings)| PolicyConfig {
-        plugin: (*plugin).into(),
-        settings: settings.clone(),
-    });
+    let policies =
+        policies.iter().map(|(plugin, settings)| PolicyConfig { plugin: (*plugin).into(), settings: settings.clone() });
     Merchant { audience: vec!["x509_san_dns:shop.example".into()], policies: policies.collect(), floor: None }
 }
 

@@ -5,7 +5,8 @@ use std::hint::black_box;
 
 use bandpass_policy::ledger::{self, Quantity, Scope};
 use bandpass_policy::{
-    Allowance, Capability, Decision, Demand, Denial, Description, Money, Obligation, Policy, Query, Request, Requirements,
+    Allowance, Capability, Decision, Demand, Denial, Description, Money, Obligation, Policy, Query, Request,
+    Requirements,
 };
 use bandpass_policy::{Submission, Verified, by_profile, log};
 
