@@ -266,8 +266,6 @@ fn saving(rows: &Rows) -> Vec<Call<'_>> {
             vec![Box::new(chains), Box::new(seqs), Box::new(entries), Box::new(hashes)];
         calls.push(call(sql, parameters, Reads::Nothing));
     }
-    // A commit that waits for another server, and is told to stop, succeeds without it. So only this side gives up.
-    calls.push(call("SET LOCAL statement_timeout = 0", vec![], Reads::Nothing));
     calls.push(call("COMMIT", vec![], Reads::Nothing));
     calls
 }
