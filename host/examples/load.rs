@@ -18,12 +18,12 @@ const ACCOUNTS: usize = 3;
 fn main() {
     let arguments = std::env::args().collect::<Vec<_>>();
     let shop = Shop::in_folder(Path::new(&arguments[1]));
-    let mut config = shop.config(&daily("2000.00"));
+    let mut config = shop.config(&daily("150.00"));
     config.name.clone_from(&arguments[3]);
     let host = shop.host(config, Store::open(&arguments[2]).expect("a store"));
     let executor = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().expect("an executor");
-    let clients =
-        (0..CLIENTS).map(|client| executor.spawn(pay(host.clone(), shop.clone(), client))).collect::<Vec<_>>();
+    let clients = (0..CLIENTS).map(|client| executor.spawn(pay(host.clone(), shop.clone(), client)));
+    let clients = clients.collect::<Vec<_>>();
     for client in clients {
         executor.block_on(client).expect("no panic");
     }

@@ -28,6 +28,9 @@ const COVERAGE: &[&str] = &[
 
 /// Cases of each property test for an hour of fuzzing.
 const CASES_AN_HOUR: f64 = 20_000.0;
+/// Evaluations of hostile and good plugins, and how often what uses each store is killed.
+const EVALUATIONS: &str = "10000";
+const ROUNDS: &str = "50";
 
 /// What comes out in `docs/soak.md`.
 const SOAK: &str = "docs/soak.md";
@@ -86,8 +89,8 @@ pub(crate) fn all(project: &Project, only: Option<&str>, seconds: u32) -> Result
     Ok(())
 }
 
-/// Each target for its share of so many hours of processor time, then the property tests; what came of it goes into
-/// `docs/soak.md`.
+/// Each target for its share of so many hours of processor time, then what tests do in a small way at other times; what came
+/// of it goes into `docs/soak.md`.
 pub(crate) fn soak(project: &Project, cpu_hours: f64, seed: Option<u32>) -> Result<()> {
     ensure!(cpu_hours > 0.0, "`--cpu-hours` is more than nothing");
     let git = |arguments: &[&str]| output(Command::new("git").args(arguments).current_dir(&project.root));
@@ -129,16 +132,34 @@ pub(crate) fn soak(project: &Project, cpu_hours: f64, seed: Option<u32>) -> Resu
             joined.collect::<Result<Vec<_>>>()
         })
     })?;
-    let cases = (CASES_AN_HOUR * cpu_hours).ceil();
-    let start = Instant::now();
-    let tested = step("property tests", || {
-        let mut cargo = project.cargo("test");
-        cargo.args(["--release", "--package", "bandpass-roles", "--test", "round_trip"]);
-        run(cargo.env("PROPTEST_CASES", format!("{cases:.0}")).env("PROPTEST_RNG_SEED", seed.to_string()))
-    });
-    let cases = format!("{cases:.0} cases each");
-    log("property tests", start.elapsed().as_secs_f64(), &cases, "", tested.is_err().into())?;
-    tested
+    let cases = format!("{:.0}", (CASES_AN_HOUR * cpu_hours).ceil());
+    let seed_text = seed.to_string();
+    let tests: [(&str, &[&str], &[(&str, &str)], String); 3] = [
+        (
+            "property tests",
+            &["--package", "bandpass-roles", "--test", "round_trip"],
+            &[("PROPTEST_CASES", &cases), ("PROPTEST_RNG_SEED", &seed_text)],
+            format!("{cases} cases each"),
+        ),
+        (
+            "plugins",
+            &["--test", "soak"],
+            &[("BANDPASS_EVALUATIONS", EVALUATIONS)],
+            format!("{EVALUATIONS} evaluations"),
+        ),
+        ("durability", &["--test", "durability"], &[("BANDPASS_ROUNDS", ROUNDS)], format!("{ROUNDS} kills a store")),
+    ];
+    for (name, arguments, environment, what) in tests {
+        let start = Instant::now();
+        let tested = step(name, || {
+            let mut cargo = project.cargo("test");
+            cargo.arg("--release").args(arguments).args(["--", "--nocapture"]);
+            run(cargo.envs(environment.iter().copied()))
+        });
+        log(name, start.elapsed().as_secs_f64(), &what, "", tested.is_err().into())?;
+        tested?;
+    }
+    Ok(())
 }
 
 /// Adds a row to the table.

@@ -59,7 +59,10 @@ impl Audit {
 
 impl Verify {
     fn run(self) -> Result<Verdict> {
-        let key = serde_json::from_slice(&input::file(&self.key)?).with_context(|| self.key.display().to_string())?;
+        let mut key = serde_json::from_slice::<serde_json::Value>(&input::file(&self.key)?)
+            .with_context(|| self.key.display().to_string())?;
+        // Where a public key is wanted, a private one is refused.
+        key.as_object_mut().map(|members| members.remove("d"));
         let lines = |paths: &[PathBuf]| -> Result<Vec<String>> {
             let texts = paths.iter().map(|path| input::text(path)).collect::<Result<Vec<_>>>()?;
             Ok(texts.iter().flat_map(|text| text.lines()).filter(|line| !line.is_empty()).map(str::to_owned).collect())
