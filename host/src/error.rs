@@ -139,6 +139,11 @@ impl Error {
         Self::host(Code::ChallengeMalformed, format!("{file}: {error}"))
     }
 
+    /// Whether it says nothing of token, plugin or challenge, so that nothing may be decided or used up by it.
+    pub(crate) fn is_no_verdict(&self) -> bool {
+        matches!(self, Self::Host { code: Code::HostStore | Code::HostOverloaded | Code::HostRuntime, .. })
+    }
+
     /// The stable code, such as `trust.malformed` or `plugin.import`.
     #[must_use]
     pub fn code(&self) -> &str {

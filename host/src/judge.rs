@@ -50,19 +50,19 @@ pub(crate) enum Judged {
 
 impl Case {
     /// # Errors
-    /// `host.store` if a cap could not be asked.
+    /// What is no verdict: `host.store` if a cap could not be asked, `host.overloaded`, `host.runtime`.
     pub(crate) fn judge(&self, verifier: &mut Verifier) -> Result<Judged, Error> {
         let mut submission = match verifier.submit(&self.vp_token, &self.challenge) {
             // A counter that did not grow undoes the decision, so that no policy has to ask.
             Ok(submission) => submission.remembering_counters(),
-            Err(error) => return Ok(Judged::Refused(error)),
+            Err(error) => return refused(error),
         };
         if let Some(floor) = &self.floor {
             submission = submission.with_floor(floor.clone());
         }
         let proven = match self.verify(&mut submission) {
             Ok(proven) => proven,
-            Err(error) => return Ok(Judged::Refused(error)),
+            Err(error) => return refused(error),
         };
         let reservations = Arc::new(Mutex::new(Vec::new()));
         let decision = self.decide(&mut submission, &reservations);
@@ -128,6 +128,7 @@ impl Case {
             };
             let decided = match plugin.as_ref().map_err(Clone::clone).and_then(|plugin| plugin.session(settings)) {
                 Ok(mut session) => session.evaluate(submission, &self.request, Some(Box::new(ledger)))?.decision,
+                Err(error) if error.is_no_verdict() => return Err(error),
                 Err(error) => Decision::deny(&error),
             };
             so_far = Some(match (so_far, decided) {
@@ -144,6 +145,14 @@ impl Case {
             Some(decision) => decision,
             None => Decision::deny(&Error::host(Code::MerchantUnknown, "the merchant has no policy")),
         })
+    }
+}
+
+/// The token's fault, unless it is the host's.
+fn refused(error: Error) -> Result<Judged, Error> {
+    match error.is_no_verdict() {
+        true => Err(error),
+        false => Ok(Judged::Refused(error)),
     }
 }
 

@@ -14,6 +14,9 @@ use crate::verifier::Verifier;
 /// Pieces of work that may wait for each thread. More than that would be answered after its caller gave up.
 const MAX_WAITING: usize = 64;
 
+/// By how many bytes a verifier may grow before it is replaced.
+const MAX_GROWTH: usize = 8 << 20;
+
 /// What every verifier is given.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Inputs {
@@ -61,7 +64,7 @@ impl Workers {
         let (inputs, waiting) = (Arc::new(RwLock::new(inputs)), Arc::new(Mutex::new(waiting)));
         for number in 0..threads {
             let worker =
-                Worker { runtime: runtime.clone(), inputs: inputs.clone(), verifier: None, epoch: 0, newest: 0 };
+                Worker { runtime: runtime.clone(), inputs: inputs.clone(), verifier: None, epoch: 0, newest: 0, memory: 0 };
             let waiting = waiting.clone();
             let name = format!("bandpass-worker-{number}");
             std::thread::Builder::new().name(name).spawn(move || worker.work(&waiting)).map_err(failed)?;
@@ -99,6 +102,8 @@ struct Worker {
     epoch: u64,
     /// Number of the newest status list that the verifier has.
     newest: u64,
+    /// Bytes of its memory with its lists.
+    memory: usize,
 }
 
 impl Worker {
@@ -120,13 +125,14 @@ impl Worker {
 
     fn verifier(&mut self) -> Result<&mut Verifier, Error> {
         let inputs = self.inputs.read().unwrap_or_else(PoisonError::into_inner);
-        if self.epoch != inputs.epoch {
+        let has_grown = |verifier: &Verifier| verifier.memory() > self.memory.saturating_add(MAX_GROWTH);
+        if self.epoch != inputs.epoch || self.verifier.as_ref().is_some_and(has_grown) {
             self.verifier = None;
         }
         let verifier = match &mut self.verifier {
             Some(verifier) => verifier,
             none => {
-                (self.epoch, self.newest) = (inputs.epoch, 0);
+                (self.epoch, self.newest, self.memory) = (inputs.epoch, 0, 0);
                 none.insert(Verifier::open(&self.runtime, inputs.trust.to_vec())?)
             }
         };
@@ -136,7 +142,9 @@ impl Worker {
                 tracing::error!("a status list was taken in once but not by every verifier: {error}");
             }
         }
-        self.newest = inputs.newest();
+        if self.newest != inputs.newest() || self.memory == 0 {
+            (self.newest, self.memory) = (inputs.newest(), verifier.memory());
+        }
         Ok(verifier)
     }
 }
