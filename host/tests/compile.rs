@@ -1,5 +1,5 @@
 //! Plugins that are compiled by a process of their own.
-#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod support;
 

@@ -5,9 +5,10 @@
 mod support;
 
 use std::fs;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use bandpass::{Decision, Runtime};
+use bandpass::{Decision, Plugin, Runtime};
 use support::{Host, built};
 
 /// Threads that evaluate, and others that just take time.
@@ -33,8 +34,10 @@ const DEEDS: &[(&str, &str)] = &[
 fn thousands_of_evaluations_leave_nothing_behind() {
     let count = std::env::var("BANDPASS_EVALUATIONS").map_or(1_000, |count| count.parse().expect("a number"));
     let runtime = Runtime::new().expect("a runtime");
+    let hostile = Plugin::load(&runtime, &built("hostile.wasm")).expect("a plugin");
+    let retail = Plugin::load(&runtime, &built("dist/plugins/retail-checkout.wasm")).expect("a plugin");
     let (started, done) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let warm = std::sync::Mutex::new(None);
+    let warm = Mutex::new(None);
     std::thread::scope(|scope| {
         for _ in 0..BUSY {
             scope.spawn(|| {
@@ -43,7 +46,9 @@ fn thousands_of_evaluations_leave_nothing_behind() {
                 }
             });
         }
-        let workers = (0..WORKERS).map(|_| scope.spawn(|| work(&runtime, &started, count, &warm))).collect::<Vec<_>>();
+        let workers = (0..WORKERS)
+            .map(|_| scope.spawn(|| work(&runtime, [&hostile, &retail], &started, count, &warm)))
+            .collect::<Vec<_>>();
         let worked = workers.into_iter().map(std::thread::ScopedJoinHandle::join).collect::<Vec<_>>();
         done.store(true, Ordering::Relaxed);
         for worked in worked {
@@ -56,10 +61,14 @@ fn thousands_of_evaluations_leave_nothing_behind() {
     assert!(end * 10 <= warm * 11, "{warm} resident pages became {end}");
 }
 
-fn work(runtime: &Runtime, started: &AtomicUsize, count: usize, warm: &std::sync::Mutex<Option<usize>>) {
+fn work(
+    runtime: &Runtime,
+    [hostile, retail]: [&Plugin; 2],
+    started: &AtomicUsize,
+    count: usize,
+    warm: &Mutex<Option<usize>>,
+) {
     let mut host = Host::on(runtime.clone());
-    let hostile = host.hostile();
-    let retail = host.load(&built("dist/plugins/retail-checkout.wasm")).expect("a plugin");
     let mut memory = None;
     loop {
         let number = started.fetch_add(1, Ordering::Relaxed);
@@ -70,11 +79,11 @@ fn work(runtime: &Runtime, started: &AtomicUsize, count: usize, warm: &std::sync
             *warm.lock().expect("no panic") = Some(resident_pages());
         }
         let outcome = match number % 3 {
-            0 => host.decide(&retail, r#"{"currency":"CNY","passwordless_limit":"200.00"}"#),
-            1 => host.decide(&hostile, "allow"),
+            0 => host.decide(retail, r#"{"currency":"CNY","passwordless_limit":"200.00"}"#),
+            1 => host.decide(hostile, "allow"),
             _ => {
                 let (deed, code) = DEEDS.iter().cycle().nth(number / 3 % DEEDS.len()).expect("a deed");
-                let outcome = host.decide(&hostile, deed);
+                let outcome = host.decide(hostile, deed);
                 assert_eq!(outcome.decision.reason(), *code, "{deed}: {:?}", outcome.decision);
                 outcome
             }
