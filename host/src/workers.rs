@@ -63,8 +63,14 @@ impl Workers {
         let (jobs, waiting) = sync_channel::<Job>(threads.saturating_mul(MAX_WAITING));
         let (inputs, waiting) = (Arc::new(RwLock::new(inputs)), Arc::new(Mutex::new(waiting)));
         for number in 0..threads {
-            let worker =
-                Worker { runtime: runtime.clone(), inputs: inputs.clone(), verifier: None, epoch: 0, newest: 0, memory: 0 };
+            let worker = Worker {
+                runtime: runtime.clone(),
+                inputs: inputs.clone(),
+                verifier: None,
+                epoch: 0,
+                newest: 0,
+                memory: 0,
+            };
             let waiting = waiting.clone();
             let name = format!("bandpass-worker-{number}");
             std::thread::Builder::new().name(name).spawn(move || worker.work(&waiting)).map_err(failed)?;

@@ -140,7 +140,12 @@ fn changes_of_the_audit_chain_are_found() {
     assert!(entries > 10);
 
     for (change, code, seq, by_itself) in [
-        ("UPDATE audit SET entry = replace(entry, 'deny', 'allow') WHERE seq = 4".to_owned(), "audit.changed", 4, true),
+        (
+            "UPDATE audit SET entry = replace(entry, '\"at\":1', '\"at\":2') WHERE seq = 4".to_owned(),
+            "audit.changed",
+            4,
+            true,
+        ),
         ("UPDATE audit SET hash = replace(hash, 'a', 'b') WHERE seq = 4".to_owned(), "audit.changed", 4, true),
         ("DELETE FROM audit WHERE seq = 4".to_owned(), "audit.gap", 4, true),
         ("DELETE FROM audit WHERE seq = 1".to_owned(), "audit.gap", 1, true),

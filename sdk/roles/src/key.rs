@@ -74,9 +74,8 @@ impl Key {
     /// The private key as JWK: a secret.
     #[must_use]
     pub fn to_private_jwk(&self) -> Value {
-        let mut jwk = self.jwk();
-        jwk["d"] = base64url(&self.key.to_bytes()).into();
-        jwk
+        let Self { key, x, y } = self;
+        json!({"kty": "EC", "crv": "P-256", "x": x, "y": y, "d": base64url(&key.to_bytes())})
     }
 
     /// The public key as JWK.
