@@ -135,7 +135,7 @@ async fn verify_chain(
         (Some(head), None) if head.seq != seq || head.hash != hash => {
             Some((seq, Error::host(Code::AuditChanged, "the chain's head is another entry's")))
         }
-        (None, None) | (Some(_), None) => None,
+        (None | Some(_), None) => None,
     };
     Ok((seq, finding))
 }

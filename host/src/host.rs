@@ -170,24 +170,26 @@ impl Host {
         let mut verifier = Verifier::open(&self.inner.runtime, config.trust.clone())?;
         let mut lists = Vec::new();
         for token in &config.status_lists {
-            lists.push((verifier.update_status(token.clone(), now)?.uri, token));
+            lists.push((verifier.update_status(token.clone(), now)?.uri, token.clone()));
         }
         let before = self.setup();
-        let setup = Setup::new(&self.inner.plugins, config.clone(), Some(&before));
         let trust_changed = before.config.trust != config.trust;
+        let trust = Arc::from(config.trust.as_slice());
+        let setup = Setup::new(&self.inner.plugins, config, Some(&before));
         let mut own_verifier = self.own_verifier();
+        match trust_changed {
+            true => *own_verifier = verifier,
+            // What came since then may be newer than the files.
+            false => lists.retain(|(_, token)| own_verifier.update_status(token.clone(), now).is_ok()),
+        }
         self.inner.workers.change(|inputs| {
             if trust_changed {
-                *inputs =
-                    Inputs { trust: config.trust.as_slice().into(), epoch: inputs.epoch + 1, ..Inputs::default() };
+                *inputs = Inputs { trust, epoch: inputs.epoch + 1, ..Inputs::default() };
             }
             for (uri, token) in lists {
-                inputs.add_status_list(uri, token, now);
+                inputs.add_status_list(uri, &token, now);
             }
         });
-        if trust_changed {
-            *own_verifier = verifier;
-        }
         // What only old challenges need is loaded again when one is answered.
         self.inner.plugins.keep_only(&setup.in_use());
         *self.inner.setup.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(setup);
@@ -319,7 +321,7 @@ impl Host {
             State::Answered(Answered { claims, .. }) => claims,
             State::Open | State::Closed => None,
         });
-        self.answer(&self.setup(), &decision, presentations)
+        self.setup().answer(&decision, presentations)
     }
 
     /// Takes an allow back: what it took from caps counts no more. Its `transaction_id` stays used.
@@ -334,7 +336,7 @@ impl Host {
         let (id, merchant, chain) = (decision_id.to_owned(), merchant.to_owned(), setup.config.name.clone());
         let voided =
             self.inner.store.transact(keys, move |rows| state::void(rows, &chain, &id, &merchant, now)).await?;
-        self.answer(&setup, &voided, None)
+        setup.answer(&voided, None)
     }
 
     /// Signs how far the audit chain has come, and appends that to the file of checkpoints if there is one.
@@ -364,7 +366,7 @@ impl Host {
         let token_sha256 = digest(&vp_token);
         if let Some(answered) = challenge.answered_by(&token_sha256) {
             let decision = self.find(&challenge.merchant, &answered.decision, now).await?;
-            return self.answer(&setup, &decision, answered.claims.clone());
+            return setup.answer(&decision, answered.claims.clone());
         }
         if let Err(error) = challenge.is_open(now).and_then(|()| setup.not_revoked(&challenge)) {
             return Ok(Answer::refused(&error));
@@ -399,7 +401,7 @@ impl Host {
             Settled::Now(decision) => {
                 self.checkpoint_if_due(&decision, now).await;
                 let allowed = decision.is("allow");
-                self.answer(&setup, &decision, presented.filter(|_| allowed))
+                setup.answer(&decision, presented.filter(|_| allowed))
             }
             Settled::Before(decision_id) => self.decision(&challenge.merchant, &decision_id, now).await,
             Settled::Refused(error) => Ok(Answer::refused(&error)),
@@ -479,16 +481,6 @@ impl Host {
         self.inner.store.transact(keys, move |rows| state::Decision::find(rows, &id, &merchant)).await
     }
 
-    fn answer(&self, setup: &Setup, decision: &state::Decision, presentations: Option<Value>) -> Result<Answer, Error> {
-        Ok(Answer {
-            decision_id: Some(decision.id.clone()),
-            outcome: decision.outcome.clone(),
-            presentations,
-            receipt: Some(setup.signer.receipt(&decision.receipt)?),
-            voided: decision.voided,
-        })
-    }
-
     /// A checkpoint that can't be written is no reason to withhold a decision that stands.
     async fn checkpoint_if_due(&self, decision: &state::Decision, now: u64) {
         let before = self.inner.checkpointed.load(Ordering::Relaxed);
@@ -525,6 +517,16 @@ impl Setup {
         let ready = config.plugins.iter().map(ready).collect();
         let signer = Signer::new(config.signing_key.clone());
         Self { config, signer, plugins: ready }
+    }
+
+    fn answer(&self, decision: &state::Decision, presentations: Option<Value>) -> Result<Answer, Error> {
+        Ok(Answer {
+            decision_id: Some(decision.id.clone()),
+            outcome: decision.outcome.clone(),
+            presentations,
+            receipt: Some(self.signer.receipt(&decision.receipt)?),
+            voided: decision.voided,
+        })
     }
 
     fn in_use(&self) -> BTreeSet<String> {

@@ -71,11 +71,12 @@ impl Asked {
                 None => asked,
             });
         }
-        let mut dcql = json!({"credentials": credentials});
+        let mut dcql = Map::new();
+        dcql.insert("credentials".into(), credentials.into());
         if any_sets {
-            dcql["credential_sets"] = sets.into();
+            dcql.insert("credential_sets".into(), sets.into());
         }
-        Ok(Self { dcql, transaction_types, requirements: requirements.unwrap_or_default() })
+        Ok(Self { dcql: dcql.into(), transaction_types, requirements: requirements.unwrap_or_default() })
     }
 
     /// Transaction data as it is sent, with what will be required of it (band profile, `require`).
@@ -136,7 +137,9 @@ fn add_credential(credentials: &mut Vec<Value>, credential: Value) -> Result<(),
     }
     let mut both = claims(there);
     both.extend(claims(&credential).into_iter().filter(|claim| !both.contains(claim)).collect::<Vec<_>>());
-    there["claims"] = both.into();
+    if let Some(members) = there.as_object_mut() {
+        members.insert("claims".into(), both.into());
+    }
     Ok(())
 }
 

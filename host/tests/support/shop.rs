@@ -16,40 +16,40 @@ use bandpass_roles::{
 use serde_json::{Map, Value, json};
 
 /// Noon of some day.
-pub const NOW: u64 = 1_800_014_400;
-pub const SHOP: &str = "shop";
-pub const PAYMENT: &str = "urn:bandpass:payment:1";
+pub(crate) const NOW: u64 = 1_800_014_400;
+pub(crate) const SHOP: &str = "shop";
+pub(crate) const PAYMENT: &str = "urn:bandpass:payment:1";
 
-pub fn built(path: &str) -> Vec<u8> {
+pub(crate) fn built(path: &str) -> Vec<u8> {
     fs::read(Path::new(env!("BANDPASS_TARGET")).join(path)).expect("run `cargo xtask build` first")
 }
 
 #[derive(Clone)]
-pub struct Shop {
+pub(crate) struct Shop {
     /// Kept until the last clone goes; none if the folder is somebody else's.
     folder: Option<Arc<tempfile::TempDir>>,
-    pub path: PathBuf,
-    pub runtime: Runtime,
-    pub issuer: Issuer,
-    pub key: Key,
+    pub(crate) path: PathBuf,
+    pub(crate) runtime: Runtime,
+    pub(crate) issuer: Issuer,
+    pub(crate) key: Key,
 }
 
 /// Somebody with a paired band and phone. Both are with them.
-pub struct Customer {
-    pub key: Key,
-    pub band: Band,
-    pub phone: Phone,
+pub(crate) struct Customer {
+    pub(crate) key: Key,
+    pub(crate) band: Band,
+    pub(crate) phone: Phone,
 }
 
 impl Shop {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let shop = Self::in_folder(folder.path());
         Self { folder: Some(Arc::new(folder)), ..shop }
     }
 
     /// With the keys of this folder, which are made when they are not there.
-    pub fn in_folder(path: &Path) -> Self {
+    pub(crate) fn in_folder(path: &Path) -> Self {
         let key = |name: &str| {
             let path = path.join(name);
             if !path.exists() {
@@ -71,14 +71,14 @@ impl Shop {
     }
 
     /// Puts a component into the folder of plugins.
-    pub fn install(&self, wasm: &[u8]) -> String {
+    pub(crate) fn install(&self, wasm: &[u8]) -> String {
         let sha256 = digest(wasm);
         fs::write(self.path.join(format!("{sha256}.wasm")), wasm).expect("written");
         sha256
     }
 
     /// With one merchant, and `retail-checkout` with these settings.
-    pub fn config(&self, settings: &Value) -> Config {
+    pub(crate) fn config(&self, settings: &Value) -> Config {
         let mut config = Config {
             name: "till-1".into(),
             signing_key: self.key.clone(),
@@ -100,17 +100,17 @@ impl Shop {
     }
 
     /// The issuer's status list, with this status for everybody.
-    pub fn status_list(&self, status: u8) -> String {
+    pub(crate) fn status_list(&self, status: u8) -> String {
         let mut list = StatusList::new(2, 8).expect("two bits");
         list.set(1, status);
         self.issuer.sign_status_list(&list, NOW, NOW + 86_400)
     }
 
-    pub fn host(&self, config: Config, store: Store) -> Host {
+    pub(crate) fn host(&self, config: Config, store: Store) -> Host {
         Host::open(&self.runtime, config, store, NOW).expect("a host")
     }
 
-    pub fn customer(&self, account: &str) -> Customer {
+    pub(crate) fn customer(&self, account: &str) -> Customer {
         let rng = &mut os_rng();
         let (key, phone) = (Key::generate(rng), Phone::new(Key::generate(rng)));
         let details = BandDetails {
@@ -132,11 +132,11 @@ impl Shop {
 
 impl Customer {
     /// What band and phone answer, the phone having authenticated its owner by this method.
-    pub fn answer(&mut self, challenge: &IssuedChallenge, method: &str) -> Vec<u8> {
+    pub(crate) fn answer(&mut self, challenge: &IssuedChallenge, method: &str) -> Vec<u8> {
         self.answer_at(challenge, method, NOW)
     }
 
-    pub fn answer_at(&mut self, challenge: &IssuedChallenge, method: &str, now: u64) -> Vec<u8> {
+    pub(crate) fn answer_at(&mut self, challenge: &IssuedChallenge, method: &str, now: u64) -> Vec<u8> {
         let request = Request {
             audience: challenge.audience[0].clone(),
             nonce: challenge.nonce.clone(),
@@ -148,26 +148,26 @@ impl Customer {
     }
 }
 
-pub fn merchant(policies: &[(&str, String)]) -> Merchant {
+pub(crate) fn merchant(policies: &[(&str, String)]) -> Merchant {
     let policies =
         policies.iter().map(|(plugin, settings)| PolicyConfig { plugin: (*plugin).into(), settings: settings.clone() });
     Merchant { audience: vec!["x509_san_dns:shop.example".into()], policies: policies.collect(), floor: None }
 }
 
-pub fn settings() -> Value {
+pub(crate) fn settings() -> Value {
     json!({"currency": "CNY", "passwordless_limit": "200.00"})
 }
 
 /// The same, and a greatest sum for each account and day.
-pub fn daily(limit: &str) -> Value {
+pub(crate) fn daily(limit: &str) -> Value {
     json!({"currency": "CNY", "passwordless_limit": "200.00", "daily_limit": limit})
 }
 
-pub fn payment(amount: &str) -> NewChallenge {
+pub(crate) fn payment(amount: &str) -> NewChallenge {
     payment_of(amount, &random_id(&mut os_rng()))
 }
 
-pub fn payment_of(amount: &str, transaction_id: &str) -> NewChallenge {
+pub(crate) fn payment_of(amount: &str, transaction_id: &str) -> NewChallenge {
     let payload = json!({"transaction_id": transaction_id, "currency": "CNY", "amount": amount,
         "payee": {"name": "Corner Bookshop", "id": SHOP}});
     let payload = payload.as_object().cloned().unwrap_or_default();
@@ -176,11 +176,11 @@ pub fn payment_of(amount: &str, transaction_id: &str) -> NewChallenge {
 }
 
 /// Pays at a host, and says what came of it: `allow limit.within`.
-pub async fn pay(host: &Host, customer: &mut Customer, amount: &str) -> Result<Answer, Error> {
+pub(crate) async fn pay(host: &Host, customer: &mut Customer, amount: &str) -> Result<Answer, Error> {
     let challenge = host.challenge(payment(amount), NOW).await?;
     host.respond(&challenge.id, customer.answer(&challenge, "swk"), NOW).await
 }
 
-pub fn said(answer: &Answer) -> String {
+pub(crate) fn said(answer: &Answer) -> String {
     format!("{} {}", answer.decision(), answer.reason())
 }
