@@ -132,7 +132,7 @@ pub(crate) fn precompile(engine: &Engine, wasm: &[u8]) -> Result<Compiled, Error
     Ok(Compiled::by_own_compiler(code))
 }
 
-/// What a [`Compiler`] does: limits this process, which it is not good for anything else afterwards, and compiles what it
+/// What a [`Compiler`] does: limits this process, which is of no use for anything else afterwards, and compiles what it
 /// reads. `memory` is address space in bytes.
 ///
 /// # Errors
@@ -146,7 +146,8 @@ pub fn compile_component(
 ) -> Result<(), Error> {
     let runtime = |error: &dyn std::fmt::Display| Error::host(Code::HostRuntime, error);
     let limit = |resource, limit| {
-        let limits = Rlimit { current: Some(limit), maximum: Some(limit) };
+        // Beyond the first the process is told why it ends (SIGXCPU), beyond the second it ends.
+        let limits = Rlimit { current: Some(limit), maximum: Some(limit.saturating_add(1)) };
         setrlimit(resource, limits).map_err(|error| runtime(&error))
     };
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| runtime(&error))?;

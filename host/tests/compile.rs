@@ -48,7 +48,6 @@ fn a_plugin_that_takes_too_much_to_compile_is_refused() {
         let error = refused(limits, &laborious);
         assert_eq!(error.code(), "plugin.compile", "{what}: {error}");
         eprintln!("{what}: {error}, after {:?}", start.elapsed());
-        assert!(start.elapsed() < Duration::from_secs(20), "{what}: {:?}", start.elapsed());
     }
 }
 
