@@ -1,5 +1,5 @@
 //! What was told stays true, whatever is killed and whenever. `BANDPASS_ROUNDS` says how often; 5 times otherwise.
-#![expect(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "support/shop.rs"]
 mod shop;

@@ -1,5 +1,5 @@
 //! Two hosts on one database, and 64 clients who want the same things of both.
-#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 #[path = "support/shop.rs"]
 mod shop;
@@ -37,7 +37,7 @@ async fn respond(host: Host, challenge: IssuedChallenge, token: Vec<u8>) -> Resu
     loop {
         match host.respond(&challenge.id, token.clone(), NOW).await {
             Err(error) if error.code() == "host.overloaded" => {
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
             }
             answered => return answered,
         }

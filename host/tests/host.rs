@@ -1,5 +1,5 @@
 //! The whole way, from a challenge to a receipt.
-#![expect(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 #[path = "support/shop.rs"]
 mod shop;

@@ -134,7 +134,7 @@ pub(crate) fn soak(project: &Project, cpu_hours: f64, seed: Option<u32>) -> Resu
     })?;
     let cases = format!("{:.0}", (CASES_AN_HOUR * cpu_hours).ceil());
     let seed_text = seed.to_string();
-    let tests: [(&str, &[&str], &[(&str, &str)], String); 3] = [
+    let tests: [Long<'_>; 3] = [
         (
             "property tests",
             &["--package", "bandpass-roles", "--test", "round_trip"],
@@ -161,6 +161,9 @@ pub(crate) fn soak(project: &Project, cpu_hours: f64, seed: Option<u32>) -> Resu
     }
     Ok(())
 }
+
+/// A test at length: its name, what Cargo is told, the environment, and what that means.
+type Long<'a> = (&'a str, &'a [&'a str], &'a [(&'a str, &'a str)], String);
 
 /// Adds a row to the table.
 fn soaked(

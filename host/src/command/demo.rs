@@ -26,8 +26,8 @@ pub(crate) struct Demo {
     #[arg(long)]
     pub(crate) json: bool,
     /// Leave the host of the story in this folder: bandpass.toml with what it names, store.sqlite, and a purchase that waits
-    /// for `bandpass respond`: challenge.json and token. For `bandpass verify` and `decide` there are trust.json,
-    /// status-list, settings.json, dcql.json, transaction_data and decide.json as well.
+    /// for `bandpass respond`: `challenge.json` and `token`. For `bandpass verify` and `decide` there are `trust.json`,
+    /// `status-list`, `settings.json`, `dcql.json`, `transaction_data` and `decide.json` as well.
     #[arg(long, value_name = "FOLDER")]
     save: Option<PathBuf>,
 }

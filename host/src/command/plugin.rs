@@ -65,7 +65,9 @@ impl Plugin {
             PluginCommand::Check => check_plugins(&runtime()?, &self.config)?,
         };
         let rejected = states.iter().any(|state| state.quarantined.is_some());
-        states.iter().for_each(|state| self.print(state));
+        for state in &states {
+            self.print(state);
+        }
         Ok(if rejected { Verdict::Rejected } else { Verdict::Accepted })
     }
 

@@ -138,7 +138,7 @@ impl Customer {
 
     pub(crate) fn answer_at(&mut self, challenge: &IssuedChallenge, method: &str, now: u64) -> Vec<u8> {
         let request = Request {
-            audience: challenge.audience[0].clone(),
+            audience: challenge.audience.first().expect("an audience").clone(),
             nonce: challenge.nonce.clone(),
             transaction_data: challenge.transaction_data.clone(),
         };
