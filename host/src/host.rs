@@ -85,6 +85,8 @@ pub struct Metrics {
     pub refused: u64,
     /// Answers that could not be judged: too many at once, or the store failed.
     pub failed: u64,
+    /// Plugins that are quarantined at the moment, see [`Host::plugins`].
+    pub quarantined: usize,
 }
 
 /// What a merchant asks a challenge for.
@@ -233,6 +235,7 @@ impl Host {
             stepped_up: count(stepped_up),
             refused: count(refused),
             failed: count(failed),
+            quarantined: self.setup().plugins.values().filter(|ready| ready.quarantined.is_some()).count(),
         }
     }
 
@@ -269,7 +272,9 @@ impl Host {
         let keys = Keys::at(now).row(Table::Challenge, decision.challenge.clone());
         let id = decision.challenge.clone();
         let before = self.inner.store.transact(keys, move |rows| rows.get::<state::Challenge>(&id)).await?;
-        let before = before.ok_or_else(state::unknown_challenge)?.issued;
+        let before = before.ok_or_else(state::unknown_challenge)?;
+        setup.not_revoked(&before)?;
+        let before = before.issued;
         let step = decision.outcome.get("requirements").and_then(Value::as_object).cloned().unwrap_or_default();
         let step =
             requirements_over(Requirements::default(), &step).map_err(|why| Error::host(Code::HostStore, why))?;

@@ -291,6 +291,7 @@ fn a_bad_plugin_is_quarantined_and_keeps_nobody_else_from_working() {
         ("unsigned", "plugin.signature"),
     ];
     assert_eq!(quarantined.collect::<Vec<_>>(), told.map(|(name, code)| (name.to_owned(), code.to_owned())));
+    assert_eq!(host.metrics().quarantined, told.len());
     let mut lin = shop.customer("lin");
     run(async {
         for (merchant, code_told) in told {

@@ -2,7 +2,8 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::fs;
-use std::process::Command;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 
 use bandpass::digest;
 use bandpass_roles::{Key, os_rng};
@@ -247,4 +248,26 @@ fn a_configuration_that_is_not_understood_is_refused() {
         assert_eq!(refused.code, 1, "{to}");
         assert!(refused.stderr.contains("config.malformed"), "{to}: {}", refused.stderr);
     }
+}
+
+/// The example of the library's documentation.
+#[test]
+fn the_example_runs() {
+    let till = Till::new();
+    let program = std::env::current_exe().expect("a program");
+    let program = program.ancestors().map(|folder| folder.join("examples/embed")).find(|path| path.is_file());
+    let mut example = Command::new(program.expect("cargo builds examples with tests"))
+        .current_dir(till.folder.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    example.stdin.take().expect("a pipe").write_all(b"no token\n").expect("written");
+    let output = example.wait_with_output().expect("ends");
+    assert!(output.status.success());
+    let said = String::from_utf8(output.stdout).expect("text");
+    let said = said.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON")).collect::<Vec<_>>();
+    assert_eq!(said.len(), 2);
+    assert_eq!(said[0]["audience"], json!(["x509_san_dns:shop.example"]));
+    assert_eq!(said[1]["reason"], "token.malformed");
 }
