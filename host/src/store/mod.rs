@@ -13,6 +13,8 @@ mod tests;
 
 use std::future::Future;
 use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
@@ -28,10 +30,26 @@ const PRUNE_EVERY: Duration = Duration::from_mins(1);
 /// Rows of a table that are removed together, while work waits.
 const PRUNED_AT_ONCE: usize = 1_000;
 
-/// Where a host keeps its state. Cheap to clone; the clones share one writer.
+/// Where a host keeps its state. Cheap to clone; the clones share one writer. When the last of them is dropped, it waits
+/// until the writer has done what it accepted and has closed the database.
 #[derive(Clone, Debug)]
 pub struct Store {
-    queue: mpsc::Sender<Box<dyn Work>>,
+    writer: Arc<Writer>,
+}
+
+#[derive(Debug)]
+struct Writer {
+    /// Both are there until this is dropped.
+    queue: Option<mpsc::Sender<Box<dyn Work>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue = None;
+        // It says itself what goes wrong there.
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
 }
 
 impl Store {
@@ -94,8 +112,13 @@ impl Store {
                 }
             });
         };
-        std::thread::Builder::new().name(name.into()).spawn(writer).map_err(failed)?;
-        is_open.recv().map_err(|_| gone())?.map(|()| Self { queue })
+        let thread = std::thread::Builder::new().name(name.into()).spawn(writer).map_err(failed)?;
+        is_open.recv().map_err(|_| gone())??;
+        Ok(Self { writer: Arc::new(Writer { queue: Some(queue), thread: Some(thread) }) })
+    }
+
+    fn queue(&self) -> Result<&mpsc::Sender<Box<dyn Work>>, Error> {
+        self.writer.queue.as_ref().ok_or_else(gone)
     }
 
     /// Runs `work` on the rows that `keys` name, in a transaction, and returns what it returned once that is durable. If it
@@ -107,7 +130,7 @@ impl Store {
     ) -> Result<T, Error> {
         keys.check()?;
         let (task, answer) = Task::boxed(keys, work);
-        self.queue.send(task).await.map_err(|_| gone())?;
+        self.queue()?.send(task).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
     }
 
@@ -119,7 +142,7 @@ impl Store {
     ) -> Result<T, Error> {
         keys.check()?;
         let (task, answer) = Task::boxed(keys, work);
-        self.queue.blocking_send(task).map_err(|_| gone())?;
+        self.queue()?.blocking_send(task).map_err(|_| gone())?;
         answer.blocking_recv().map_err(|_| gone())?
     }
 }
