@@ -280,7 +280,7 @@ async fn refused_work_harms_nobody(place: &Place) {
         })
     });
     let works = works.collect::<Vec<_>>();
-    while store.queue.capacity() + works.len() > store.queue.max_capacity() {
+    while store.queue().expect("open").capacity() + works.len() > store.queue().expect("open").max_capacity() {
         tokio::task::yield_now().await;
     }
     drop(held);
@@ -306,7 +306,7 @@ async fn a_group_that_fails_leaves_nothing(place: &Place) {
         tokio::spawn(async move { append(&two, "chain", 1).await }),
         tokio::spawn(async move { append(&three, "chain", 1).await }),
     ];
-    while store.queue.capacity() + works.len() > store.queue.max_capacity() {
+    while store.queue().expect("open").capacity() + works.len() > store.queue().expect("open").max_capacity() {
         tokio::task::yield_now().await;
     }
     drop(held);
@@ -347,7 +347,7 @@ async fn what_waits_is_one_transaction(place: &Place) {
         tokio::spawn(async move { put(&store, thing::<1>(&number.to_string(), 1)).await })
     });
     let works = works.collect::<Vec<_>>();
-    while store.queue.capacity() + works.len() > store.queue.max_capacity() {
+    while store.queue().expect("open").capacity() + works.len() > store.queue().expect("open").max_capacity() {
         tokio::task::yield_now().await;
     }
     drop(held);
