@@ -40,7 +40,11 @@ pub(crate) fn judge(
         Ok(verified) => accepted(token, vector, expected, signers, verified),
         Err(error) if error.code().as_str().starts_with("disclosure.") => {
             let reading = read(token).expect("disclosures are read after everything was parsed");
-            assert!(disclosed(&reading).is_none(), "{error}: the disclosures are good");
+            // A band by another of its types, if the trust list allows that, has a band's claims too.
+            let may_be_band = |claims: &Map<String, Value>| {
+                claims.get("aka_vcts").is_some_and(|vcts| list(vcts).iter().any(|vct| **vct == BAND))
+            };
+            assert!(disclosed(&reading).is_none_or(|claims| may_be_band(&claims)), "{error}: the disclosures are good");
         }
         Err(_) => {}
     }
