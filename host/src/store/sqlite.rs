@@ -14,6 +14,8 @@ use crate::error::Error;
 const MIGRATIONS: [&str; 1] = [include_str!("migrations/sqlite-1.sql")];
 /// Says in the file whose it is: `band`.
 const APPLICATION: u32 = 0x6261_6e64;
+/// Statements that stay prepared: more than there are.
+const STATEMENTS: usize = 64;
 /// How long to wait for another process's transaction.
 const BUSY: Duration = Duration::from_secs(5);
 
@@ -47,6 +49,7 @@ impl Sqlite {
 
     fn new(database: rusqlite::Result<Connection>) -> Result<(Self, Migration), Error> {
         let store = Self { database: database.map_err(failed)? };
+        store.database.set_prepared_statement_cache_capacity(STATEMENTS);
         store.database.busy_timeout(BUSY).map_err(failed)?;
         // Looked at before anything is written: it may be another program's.
         let from = store.version()?;
