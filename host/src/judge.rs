@@ -57,13 +57,14 @@ impl Case {
             Ok(submission) => submission.remembering_counters(),
             Err(error) => return refused(error),
         };
-        if let Some(floor) = &self.floor {
-            submission = submission.with_floor(floor.clone());
-        }
         let proven = match self.verify(&mut submission) {
             Ok(proven) => proven,
             Err(error) => return refused(error),
         };
+        // The merchant's floor comes after: like a policy it decides, and what it refuses is used up all the same.
+        if let Some(floor) = &self.floor {
+            submission = submission.with_floor(floor.clone());
+        }
         let reservations = Arc::new(Mutex::new(Vec::new()));
         let decision = self.decide(&mut submission, &reservations);
         let held = std::mem::take(&mut *reservations.lock().unwrap_or_else(PoisonError::into_inner));

@@ -79,6 +79,15 @@ fn a_challenge_asks_for_what_the_policy_does_and_says_so_to_the_wallet() {
         assert_eq!(sent["require"], json!({"approval": true, "worn": true, "unlocked_within": 7_200}));
         assert_eq!(sent["credential_ids"], json!(["band"]));
 
+        // The floor decides as a policy does: what it refuses is a decision, and the challenge is used up.
+        let mut lin = shop.customer("lin");
+        lin.band.put_on(NOW - 20_000);
+        lin.band.unlock(NOW - 20_000);
+        let token = lin.answer(&challenge, "swk");
+        let refused = host.respond(&challenge.id, token, NOW).await.expect("decided");
+        assert_eq!(said(&refused), "deny evidence.unlock-stale");
+        assert!(refused.decision_id.is_some() && refused.receipt.is_some());
+
         let other_type = NewChallenge {
             transactions: vec![bandpass::NewTransaction { type_id: "urn:x".into(), payload: Map::new() }],
             ..payment("1")
