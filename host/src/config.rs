@@ -9,6 +9,7 @@ use bandpass_roles::{Key, os_rng};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::access::{Access, ServerConfig, is_sha256};
 use crate::bindings::sdk::exports::bandpass::sdk::verification::Requirements;
 use crate::error::{Code, Error};
 use crate::json::requirements_over;
@@ -38,6 +39,8 @@ pub struct Config {
     pub challenge_lifetime: u32,
     /// File to which signed checkpoints of the audit chain are appended.
     pub checkpoints: Option<PathBuf>,
+    /// How the server is reached, if there is to be one.
+    pub server: Option<ServerConfig>,
 }
 
 /// Which component a plugin is.
@@ -59,6 +62,8 @@ pub struct Merchant {
     pub policies: Vec<PolicyConfig>,
     /// Required whatever the policies say.
     pub floor: Option<Requirements>,
+    /// How it uses the server.
+    pub access: Access,
 }
 
 /// A policy of a merchant.
@@ -89,6 +94,7 @@ struct ConfigFile {
     #[serde(default)]
     publisher: BTreeMap<String, PublisherFile>,
     merchant: BTreeMap<String, MerchantFile>,
+    server: Option<ServerConfig>,
 }
 
 #[derive(Deserialize)]
@@ -103,6 +109,8 @@ struct MerchantFile {
     audience: Vec<String>,
     policy: Vec<PolicyFile>,
     floor: Option<Map<String, Value>>,
+    #[serde(default)]
+    access: Access,
 }
 
 #[derive(Deserialize)]
@@ -132,14 +140,15 @@ impl Config {
         let file = toml_edit::de::from_str::<ConfigFile>(&text).map_err(|error| malformed(&error))?;
         let folder = path.parent().unwrap_or(Path::new("."));
         let mut merchants = BTreeMap::new();
-        for (id, MerchantFile { audience, policy, floor }) in file.merchant {
+        for (id, MerchantFile { audience, policy, floor, access }) in file.merchant {
             let policies = policy.into_iter().map(|PolicyFile { plugin, settings }| PolicyConfig {
                 plugin,
                 settings: Value::Object(settings).to_string(),
             });
             let floor = floor.map(|floor| requirements_over(Requirements::none(), &floor)).transpose();
             let floor = floor.map_err(|why| malformed(&format!("merchant `{id}`: floor: {why}")))?;
-            merchants.insert(id, Merchant { audience, policies: policies.collect(), floor });
+            let access = access.in_folder(folder);
+            merchants.insert(id, Merchant { audience, policies: policies.collect(), floor, access });
         }
         let config = Self {
             name: file.name,
@@ -153,6 +162,7 @@ impl Config {
             merchants,
             challenge_lifetime: file.challenge_lifetime,
             checkpoints: file.checkpoints.map(|file| folder.join(file)),
+            server: file.server.map(|server| server.in_folder(folder)),
         };
         config.check().map_err(|why| malformed(&why))?;
         Ok(config)
@@ -162,7 +172,7 @@ impl Config {
     pub(crate) fn check(&self) -> Result<(), String> {
         let digests = self.plugins.values().map(|pin| &pin.sha256).chain(&self.revoked);
         for digest in digests {
-            if digest.len() != 64 || !digest.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+            if !is_sha256(digest) {
                 return Err(format!("`{digest}` is no SHA-256 in lower-case hexadecimal"));
             }
         }
@@ -177,12 +187,16 @@ impl Config {
             if merchant.audience.is_empty() || merchant.audience.iter().any(String::is_empty) {
                 return Err(format!("merchant `{id}` has no audience"));
             }
+            merchant.access.check().map_err(|why| format!("merchant `{id}`: {why}"))?;
             if merchant.policies.is_empty() {
                 return Err(format!("merchant `{id}` has no policy"));
             }
             if let Some(policy) = merchant.policies.iter().find(|policy| !self.plugins.contains_key(&policy.plugin)) {
                 return Err(format!("merchant `{id}`: there is no plugin `{}`", policy.plugin));
             }
+        }
+        if let Some(server) = &self.server {
+            server.check()?;
         }
         if self.name.is_empty() || self.challenge_lifetime == 0 {
             return Err("`name` and `challenge_lifetime` can't be empty".into());

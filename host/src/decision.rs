@@ -59,6 +59,16 @@ impl Decision {
         Self::Deny { reason: error.code().into(), message: error.message().into() }
     }
 
+    /// `allow`, `deny` or `step-up`.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Allow { .. } => "allow",
+            Self::Deny { .. } => "deny",
+            Self::StepUp { .. } => "step-up",
+        }
+    }
+
     /// Stable code of the reason.
     #[must_use]
     pub fn reason(&self) -> &str {

@@ -66,6 +66,8 @@ bandpass_core::codes! {
     ChallengeUsed = "challenge.used",
     /// Five answers to the challenge failed.
     ChallengeAttempts = "challenge.attempts",
+    /// The wallet answered the challenge with an error; its holder may have declined.
+    WalletError = "wallet.error",
     /// A policy that the challenge was made for was revoked.
     ChallengeSuperseded = "challenge.superseded",
     /// The band's signature counter did not grow: the token is an old one, or its key was copied.
@@ -90,6 +92,22 @@ bandpass_core::codes! {
     MerchantUnknown = "merchant.unknown",
     /// The host's configuration is not what its format says.
     ConfigMalformed = "config.malformed",
+    /// The HTTP request has no key or secret that is valid here.
+    RequestUnauthorized = "request.unauthorized",
+    /// The caller may not do that: the origin or address is not the merchant's, or a `response_code` is missing or wrong.
+    RequestForbidden = "request.forbidden",
+    /// The HTTP request is not what the API says.
+    RequestMalformed = "request.malformed",
+    /// The HTTP request's body is too large.
+    RequestTooLarge = "request.too-large",
+    /// The HTTP request took too long to arrive.
+    RequestTimeout = "request.timeout",
+    /// Too many HTTP requests by the same caller.
+    RequestRate = "request.rate",
+    /// There is nothing at this address.
+    RequestUnknown = "request.unknown",
+    /// The address takes other HTTP methods.
+    RequestMethod = "request.method",
     /// An entry of the audit chain is not what was written.
     AuditChanged = "audit.changed",
     /// An entry of the audit chain is missing.

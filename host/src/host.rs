@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Instant;
 
 use bandpass_roles::base64url;
 use serde_json::{Map, Value, json};
@@ -11,16 +12,17 @@ use crate::bindings::policy::exports::bandpass::sdk::policy::Request;
 use crate::bindings::sdk::exports::bandpass::sdk::setup::{Challenge, StatusListInfo};
 use crate::bindings::sdk::exports::bandpass::sdk::verification::Requirements;
 use crate::config::{Config, Merchant, Pin};
-use crate::error::{Code, Error};
+use crate::error::{Code, Error, readable};
 use crate::json::requirements_over;
 use crate::judge::{Case, Judged};
+use crate::meters::{Answered as Outcome, Meters};
 use crate::plugin::Plugin;
 use crate::plugins::{PluginState, Plugins};
 use crate::query::{Asked, NewTransaction};
 use crate::runtime::{Runtime, VERIFIER_COMPONENT, digest};
 use crate::sign::{Signer, append_line};
 use crate::state::{self, Answered, Chain, Counter, Issued, Policy, Position, Settled, Settlement, State};
-use crate::store::{Keys, Store, Table};
+use crate::store::{Keys, Rows, Store, Table};
 use crate::verifier::{Accepted, Verifier};
 use crate::workers::{Inputs, Workers};
 
@@ -44,7 +46,7 @@ struct Inner {
     own_verifier: Mutex<Verifier>,
     setup: RwLock<Arc<Setup>>,
     checkpointed: AtomicU64,
-    counts: Counts,
+    meters: Arc<Meters>,
 }
 
 /// A configuration, and what came of its plugins.
@@ -63,15 +65,6 @@ struct Ready {
     active: Option<(String, Arc<Plugin>)>,
     /// Why it isn't the one that is pinned.
     quarantined: Option<Error>,
-}
-
-#[derive(Default)]
-struct Counts {
-    allowed: AtomicU64,
-    denied: AtomicU64,
-    stepped_up: AtomicU64,
-    refused: AtomicU64,
-    failed: AtomicU64,
 }
 
 /// What a host has done since it was opened.
@@ -100,6 +93,10 @@ pub struct NewChallenge {
     pub transactions: Vec<NewTransaction>,
     /// The merchant's own words to its policies.
     pub context: Map<String, Value>,
+    /// What a proof may be addressed to; the merchant's own audience, if empty.
+    pub audience: Vec<String>,
+    /// What the caller keeps with the challenge, for [`Host::remembered`].
+    pub kept: Option<Value>,
 }
 
 /// A challenge as it goes to a wallet.
@@ -119,10 +116,40 @@ pub struct IssuedChallenge {
     pub transaction_data: Vec<String>,
 }
 
+/// A challenge that was handed out, and what became of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Remembered {
+    /// The merchant's identifier.
+    pub merchant: String,
+    /// What was handed out.
+    pub issued: IssuedChallenge,
+    /// What became of it.
+    pub stage: Stage,
+    /// Why it is not answered yet: the code of the last answer that failed, or of the wallet's error.
+    pub refusal: Option<String>,
+    /// The decision whose step-up it is.
+    pub step_up_of: Option<String>,
+    /// What the caller keeps with it.
+    pub kept: Option<Value>,
+}
+
+/// What became of a challenge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// It can be answered.
+    Open,
+    /// Nobody answered it in time.
+    Expired,
+    /// The wallet answered with an error, or too many answers failed.
+    Closed,
+    /// It was decided on: [`Host::decision`] tells how, under the same identifier.
+    Decided,
+}
+
 /// What a wallet's answer led to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
-    /// The decision's identifier; none if nothing was decided.
+    /// The decision's identifier, which is its challenge's; none if nothing was decided.
     pub decision_id: Option<String>,
     /// `{"decision": "allow" | "deny" | "step-up", "reason": .., ..}`
     pub outcome: Value,
@@ -158,7 +185,7 @@ impl Host {
                 own_verifier: Mutex::new(own_verifier),
                 setup: RwLock::new(Arc::new(setup)),
                 checkpointed: AtomicU64::new(0),
-                counts: Counts::default(),
+                meters: Arc::default(),
             }),
         })
     }
@@ -229,16 +256,39 @@ impl Host {
     /// What this host has done since it was opened.
     #[must_use]
     pub fn metrics(&self) -> Metrics {
-        let Counts { allowed, denied, stepped_up, refused, failed } = &self.inner.counts;
-        let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let count = |outcome| self.inner.meters.count(outcome);
         Metrics {
-            allowed: count(allowed),
-            denied: count(denied),
-            stepped_up: count(stepped_up),
-            refused: count(refused),
-            failed: count(failed),
+            allowed: count(Outcome::Allow),
+            denied: count(Outcome::Deny),
+            stepped_up: count(Outcome::StepUp),
+            refused: count(Outcome::Refused),
+            failed: count(Outcome::Failed),
             quarantined: self.setup().plugins.values().filter(|ready| ready.quarantined.is_some()).count(),
         }
+    }
+
+    /// Everything that it counts and measures, as OpenMetrics text.
+    #[must_use]
+    pub fn open_metrics(&self) -> String {
+        let setup = self.setup();
+        let plugins = setup.plugins.iter().map(|(name, ready)| (name.clone(), ready.quarantined.is_some()));
+        self.inner.meters.text(plugins)
+    }
+
+    pub(crate) fn meters(&self) -> &Meters {
+        &self.inner.meters
+    }
+
+    /// Its name: `iss` of its receipts.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.setup().config.name.clone()
+    }
+
+    /// Public keys (JWK) by which its receipts and checkpoints are signed: the one in use, and retired ones.
+    #[must_use]
+    pub fn public_keys(&self) -> Vec<Value> {
+        self.setup().public_keys()
     }
 
     /// Makes a challenge: what the merchant's policies ask for, and no more.
@@ -254,26 +304,36 @@ impl Host {
         });
         let policies = policies.collect::<Result<Vec<_>, Error>>()?;
         let context = Value::Object(new.context).to_string();
-        let issued = self.ask(&setup, &new.merchant, policies, context, new.transactions, None, now).await?;
-        let challenge = setup.put_down(&new.merchant, issued, now)?;
+        let audience = match new.audience.is_empty() {
+            true => merchant.audience.clone(),
+            false => new.audience,
+        };
+        let issued = self.ask(&setup, &new.merchant, audience, policies, context, new.transactions, None, now).await?;
+        let challenge = setup.put_down(&new.merchant, issued, new.kept, now)?;
         let handed_out = IssuedChallenge::from(&challenge);
         let keys = Keys::at(now).row(Table::Challenge, challenge.id.clone());
-        self.inner.store.transact(keys, move |rows| state::open(rows, &challenge)).await?;
+        self.transact(keys, move |rows| state::open(rows, &challenge)).await?;
         Ok(handed_out)
     }
 
     /// Makes the challenge that a step-up leads to: for the same transactions and by the same policies, with what the step-up
-    /// asked for. Once for a decision, and within five minutes.
+    /// asked for, and for the same audience. Once for a decision, and within five minutes. `kept`: as of a new challenge.
     ///
     /// # Errors
     /// `decision.unknown`, `step-up.*`, and as [`Host::challenge`].
-    pub async fn step_up(&self, merchant: &str, decision_id: &str, now: u64) -> Result<IssuedChallenge, Error> {
+    pub async fn step_up(
+        &self,
+        merchant: &str,
+        decision_id: &str,
+        kept: Option<Value>,
+        now: u64,
+    ) -> Result<IssuedChallenge, Error> {
         let setup = self.setup();
         let decision = self.find(merchant, decision_id, now).await?;
         decision.takes_step_up(now)?;
         let keys = Keys::at(now).row(Table::Challenge, decision.challenge.clone());
         let id = decision.challenge.clone();
-        let before = self.inner.store.transact(keys, move |rows| rows.get::<state::Challenge>(&id)).await?;
+        let before = self.transact(keys, move |rows| rows.get::<state::Challenge>(&id)).await?;
         let before = before.ok_or_else(state::unknown_challenge)?;
         setup.not_revoked(&before)?;
         let before = before.issued;
@@ -282,14 +342,14 @@ impl Host {
             requirements_over(Requirements::default(), &step).map_err(|why| Error::host(Code::HostStore, why))?;
         let transactions = before.transaction_data.iter().map(|sent| NewTransaction::read(sent));
         let transactions = transactions.collect::<Result<Vec<_>, _>>()?;
-        let mut issued =
-            self.ask(&setup, merchant, before.policies, before.context, transactions, Some(step), now).await?;
+        let state::Issued { audience, policies, context, .. } = before;
+        let mut issued = self.ask(&setup, merchant, audience, policies, context, transactions, Some(step), now).await?;
         issued.step_up_of = Some(decision_id.into());
-        let challenge = setup.put_down(merchant, issued, now)?;
+        let challenge = setup.put_down(merchant, issued, kept, now)?;
         let handed_out = IssuedChallenge::from(&challenge);
         let keys = Keys::at(now).row(Table::Challenge, challenge.id.clone()).row(Table::Decision, decision_id);
         let id = decision_id.to_owned();
-        self.inner.store.transact(keys, move |rows| state::step_up(rows, &id, &challenge)).await?;
+        self.transact(keys, move |rows| state::step_up(rows, &id, &challenge)).await?;
         Ok(handed_out)
     }
 
@@ -301,18 +361,62 @@ impl Host {
     /// `host.overloaded` and `host.store`: then nothing was decided, and nothing used up. Every other trouble denies.
     pub async fn respond(&self, challenge_id: &str, vp_token: Vec<u8>, now: u64) -> Result<Answer, Error> {
         let answer = self.judge(challenge_id, vp_token, now).await;
-        let counts = &self.inner.counts;
-        let count = match &answer {
-            Err(_) => &counts.failed,
-            Ok(Answer { decision_id: None, .. }) => &counts.refused,
+        let (outcome, refusal) = match &answer {
+            Err(error) => (Outcome::Failed, Some(error.code())),
+            Ok(answer) if answer.decision_id.is_none() => (Outcome::Refused, Some(answer.reason())),
             Ok(answer) => match answer.decision() {
-                "allow" => &counts.allowed,
-                "step-up" => &counts.stepped_up,
-                _ => &counts.denied,
+                "allow" => (Outcome::Allow, None),
+                "step-up" => (Outcome::StepUp, None),
+                _ => (Outcome::Deny, None),
             },
         };
-        count.fetch_add(1, Ordering::Relaxed);
+        self.inner.meters.answered(outcome, refusal);
         answer
+    }
+
+    /// A challenge that was handed out, for a day after it expired.
+    ///
+    /// # Errors
+    /// `challenge.unknown` or `host.store`.
+    pub async fn remembered(&self, challenge_id: &str, now: u64) -> Result<Remembered, Error> {
+        let id = challenge_id.to_owned();
+        let keys = Keys::at(now).row(Table::Challenge, id.clone());
+        let challenge = self.transact(keys, move |rows| rows.get::<state::Challenge>(&id)).await?;
+        let challenge = challenge.ok_or_else(state::unknown_challenge)?;
+        Ok(Remembered {
+            issued: IssuedChallenge::from(&challenge),
+            stage: match challenge.state {
+                State::Open if now >= challenge.expires => Stage::Expired,
+                State::Open => Stage::Open,
+                State::Closed => Stage::Closed,
+                State::Answered(_) => Stage::Decided,
+            },
+            merchant: challenge.merchant,
+            refusal: challenge.refusal,
+            step_up_of: challenge.issued.step_up_of,
+            kept: challenge.kept,
+        })
+    }
+
+    /// Changes what the caller keeps with a challenge.
+    ///
+    /// # Errors
+    /// `challenge.unknown` or `host.store`.
+    pub async fn keep(&self, challenge_id: &str, kept: Value, now: u64) -> Result<(), Error> {
+        let id = challenge_id.to_owned();
+        let keys = Keys::at(now).row(Table::Challenge, id.clone());
+        self.transact(keys, move |rows| state::keep(rows, &id, kept)).await
+    }
+
+    /// Closes a challenge that the wallet answers with an error (RFC 6749, section 4.1.2.1; OpenID4VP 1.0, section 8.5).
+    ///
+    /// # Errors
+    /// `challenge.*` if it is not open, or `host.store`.
+    pub async fn decline(&self, challenge_id: &str, error: &str, now: u64) -> Result<(), Error> {
+        let (chain, id) = (self.setup().config.name.clone(), challenge_id.to_owned());
+        let error = readable(error);
+        let keys = Keys::at(now).row(Table::Challenge, id.clone()).row(Table::Chain, chain.clone());
+        self.transact(keys, move |rows| state::decline(rows, &chain, &id, &error, now)).await
     }
 
     /// A decision that was made, for its merchant.
@@ -323,7 +427,7 @@ impl Host {
         let decision = self.find(merchant, decision_id, now).await?;
         let keys = Keys::at(now).row(Table::Challenge, decision.challenge.clone());
         let id = decision.challenge.clone();
-        let challenge = self.inner.store.transact(keys, move |rows| rows.get::<state::Challenge>(&id)).await?;
+        let challenge = self.transact(keys, move |rows| rows.get::<state::Challenge>(&id)).await?;
         let presentations = challenge.and_then(|challenge| match challenge.state {
             State::Answered(Answered { claims, .. }) => claims,
             State::Open | State::Closed => None,
@@ -342,7 +446,7 @@ impl Host {
         let keys = state::keys_of(keys, &found.reservations);
         let (id, merchant, chain) = (decision_id.to_owned(), merchant.to_owned(), setup.config.name.clone());
         let voided =
-            self.inner.store.transact(keys, move |rows| state::void(rows, &chain, &id, &merchant, now)).await?;
+            self.transact(keys, move |rows| state::void(rows, &chain, &id, &merchant, now)).await?;
         setup.answer(&voided, None)
     }
 
@@ -354,7 +458,7 @@ impl Host {
         let setup = self.setup();
         let name = setup.config.name.clone();
         let keys = Keys::at(now).row(Table::Chain, name.clone());
-        let head = self.inner.store.transact(keys, move |rows| rows.get::<Chain>(&name)).await?;
+        let head = self.transact(keys, move |rows| rows.get::<Chain>(&name)).await?;
         let Some(Chain { name, seq, hash }) = head else { return Ok(None) };
         let signed = setup.signer.checkpoint(&setup.config.name, &Position { chain: name, seq, hash }, now);
         if let Some(path) = &setup.config.checkpoints {
@@ -368,7 +472,7 @@ impl Host {
         let setup = self.setup();
         let id = challenge_id.to_owned();
         let keys = Keys::at(now).row(Table::Challenge, id.clone());
-        let challenge = self.inner.store.transact(keys, move |rows| rows.get::<state::Challenge>(&id)).await?;
+        let challenge = self.transact(keys, move |rows| rows.get::<state::Challenge>(&id)).await?;
         let Some(challenge) = challenge else { return Ok(Answer::refused(&state::unknown_challenge())) };
         let token_sha256 = digest(&vp_token);
         if let Some(answered) = challenge.answered_by(&token_sha256) {
@@ -384,13 +488,13 @@ impl Host {
                 let (chain, id, code) = (setup.config.name.clone(), challenge.id, error.code().to_owned());
                 let keys = Keys::at(now).row(Table::Challenge, id.clone()).row(Table::Chain, chain.clone());
                 let fail = move |rows: &mut _| state::fail(rows, &chain, &id, &token_sha256, &code, now);
-                self.inner.store.transact(keys, fail).await?;
+                self.transact(keys, fail).await?;
                 return Ok(Answer::refused(&error));
             }
             Judged::Decided { decision, proven, reservations } => Settlement {
                 chain: setup.config.name.clone(),
                 challenge: challenge.id.clone(),
-                decision: random_id()?,
+                decision: challenge.id.clone(),
                 token_sha256,
                 now,
                 outcome: decision.to_json(),
@@ -403,7 +507,7 @@ impl Host {
         };
         let presented = settlement.claims.clone();
         let keys = settlement.keys(&challenge.merchant);
-        let settled = self.inner.store.transact(keys, move |rows| state::settle(rows, settlement)).await?;
+        let settled = self.transact(keys, move |rows| state::settle(rows, settlement)).await?;
         match settled {
             Settled::Now(decision) => {
                 self.checkpoint_if_due(&decision, now).await;
@@ -420,7 +524,7 @@ impl Host {
         let folder = &setup.config.plugin_folder;
         let policies = policies
             .iter()
-            .map(|policy| (self.inner.plugins.get(folder, &policy.sha256), policy.settings.clone()))
+            .map(|policy| (policy.plugin.clone(), self.inner.plugins.get(folder, &policy.sha256), policy.settings.clone()))
             .collect();
         Case {
             vp_token,
@@ -434,6 +538,7 @@ impl Host {
             floor: setup.config.merchants.get(&challenge.merchant).and_then(|merchant| merchant.floor.clone()),
             request: Request { now, merchant: challenge.merchant.clone(), context: context.clone() },
             store: self.inner.store.clone(),
+            meters: self.inner.meters.clone(),
             stepped_up: step_up_of.is_some(),
         }
     }
@@ -444,6 +549,7 @@ impl Host {
         &self,
         setup: &Setup,
         merchant: &str,
+        audience: Vec<String>,
         policies: Vec<Policy>,
         context: String,
         transactions: Vec<NewTransaction>,
@@ -468,11 +574,11 @@ impl Host {
         let transaction_data = asked.transaction_data(&transactions)?;
         let nonce = random_id()?;
         // A challenge that nobody could answer is the merchant's mistake.
-        bandpass_core::Challenge::new(merchant.audience.clone(), nonce.clone(), now)
+        bandpass_core::Challenge::new(audience.clone(), nonce.clone(), now)
             .and_then(|challenge| challenge.transaction_data(&transaction_data))
             .map_err(|error| Error::host(Code::ChallengeMalformed, error))?;
         Ok(Issued {
-            audience: merchant.audience.clone(),
+            audience,
             nonce,
             dcql: asked.dcql.to_string(),
             transaction_data,
@@ -485,7 +591,7 @@ impl Host {
     async fn find(&self, merchant: &str, decision_id: &str, now: u64) -> Result<state::Decision, Error> {
         let keys = Keys::at(now).row(Table::Decision, decision_id);
         let (id, merchant) = (decision_id.to_owned(), merchant.to_owned());
-        self.inner.store.transact(keys, move |rows| state::Decision::find(rows, &id, &merchant)).await
+        self.transact(keys, move |rows| state::Decision::find(rows, &id, &merchant)).await
     }
 
     /// A checkpoint that can't be written is no reason to withhold a decision that stands.
@@ -496,6 +602,18 @@ impl Host {
         {
             tracing::error!("no checkpoint: {error}");
         }
+    }
+
+    /// Asks the store, and measures how long it takes.
+    async fn transact<T: Send + 'static>(
+        &self,
+        keys: Keys,
+        work: impl FnOnce(&mut Rows) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let begun = Instant::now();
+        let done = self.inner.store.transact(keys, work).await;
+        self.inner.meters.stored(begun.elapsed());
+        done
     }
 
     fn setup(&self) -> Arc<Setup> {
@@ -536,6 +654,10 @@ impl Setup {
         })
     }
 
+    fn public_keys(&self) -> Vec<Value> {
+        self.config.signing_keys.public()
+    }
+
     fn in_use(&self) -> BTreeSet<String> {
         self.plugins.values().filter_map(|ready| Some(ready.active.as_ref()?.0.clone())).collect()
     }
@@ -561,15 +683,23 @@ impl Setup {
         }
     }
 
-    fn put_down(&self, merchant: &str, issued: Issued, now: u64) -> Result<state::Challenge, Error> {
+    fn put_down(
+        &self,
+        merchant: &str,
+        issued: Issued,
+        kept: Option<Value>,
+        now: u64,
+    ) -> Result<state::Challenge, Error> {
         Ok(state::Challenge {
             id: random_id()?,
             merchant: merchant.into(),
             created: now,
             expires: now.saturating_add(self.config.challenge_lifetime.into()),
             attempts: 0,
+            refusal: None,
             state: State::Open,
             issued,
+            kept,
         })
     }
 

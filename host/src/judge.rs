@@ -1,6 +1,7 @@
 //! One answer to a challenge, judged on a worker's thread: verified once, then decided on by the merchant's policies.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive as _;
@@ -12,6 +13,7 @@ use crate::bindings::sdk::exports::bandpass::sdk::verification::{Demand, Money, 
 use crate::decision::Decision;
 use crate::error::{Code, Error};
 use crate::ledger::{Holder, Ledger, Quantity, Refusal, Reservation, Scope};
+use crate::meters::Meters;
 use crate::plugin::Plugin;
 use crate::runtime::digest;
 use crate::state::{Cap, Held, Reserved, Take, keys_of, release, reserve};
@@ -27,10 +29,12 @@ pub(crate) struct Case {
     pub(crate) vp_token: Vec<u8>,
     pub(crate) challenge: Challenge,
     /// A policy that can't be had denies, after the token was verified.
-    pub(crate) policies: Vec<(Result<Arc<Plugin>, Error>, String)>,
+    /// By name, with settings.
+    pub(crate) policies: Vec<(String, Result<Arc<Plugin>, Error>, String)>,
     pub(crate) floor: Option<Requirements>,
     pub(crate) request: Request,
     pub(crate) store: Store,
+    pub(crate) meters: Arc<Meters>,
     /// Whether this is the answer to a step-up, after which there is no other.
     pub(crate) stepped_up: bool,
 }
@@ -57,7 +61,10 @@ impl Case {
             Ok(submission) => submission.remembering_counters(),
             Err(error) => return refused(error),
         };
-        let proven = match self.verify(&mut submission) {
+        let begun = Instant::now();
+        let proven = self.verify(&mut submission);
+        self.meters.verified(begun.elapsed());
+        let proven = match proven {
             Ok(proven) => proven,
             Err(error) => return refused(error),
         };
@@ -120,7 +127,8 @@ impl Case {
     /// Deny beats step-up beats allow.
     fn decide(&self, submission: &mut Submission<'_>, reservations: &Arc<Mutex<Vec<Held>>>) -> Result<Decision, Error> {
         let mut so_far: Option<Decision> = None;
-        for (plugin, settings) in &self.policies {
+        for (name, plugin, settings) in &self.policies {
+            let begun = Instant::now();
             let ledger = CapsOfMerchant {
                 store: self.store.clone(),
                 merchant: self.request.merchant.clone(),
@@ -132,6 +140,7 @@ impl Case {
                 Err(error) if error.is_no_verdict() => return Err(error),
                 Err(error) => Decision::deny(&error),
             };
+            self.meters.evaluated(name, decided.word(), decided.reason(), begun.elapsed());
             so_far = Some(match (so_far, decided) {
                 (_, deny @ Decision::Deny { .. }) => return Ok(deny),
                 (None, decided) => decided,

@@ -11,6 +11,7 @@
 #![doc = include_str!("../examples/embed.rs")]
 //! ```
 
+mod access;
 mod activate;
 mod audit;
 mod bindings;
@@ -23,10 +24,13 @@ mod decision;
 mod error;
 mod guest;
 mod host;
+mod http;
 mod json;
 mod judge;
 mod ledger;
 mod limits;
+mod meters;
+mod openid4vp;
 mod plugin;
 mod plugins;
 mod publisher;
@@ -41,6 +45,7 @@ mod submission;
 mod verifier;
 mod workers;
 
+pub use access::{Access, ApiKey, ClientFiles, ClientPrefix, Secret, ServerConfig};
 pub use activate::{activate_plugin, check_plugins, revoke_plugin};
 pub use audit::{AuditFinding, AuditReport, verify_audit};
 pub use bindings::policy::exports::bandpass::sdk::policy::{Capability, Description, Obligation, Query, Request};
@@ -54,7 +59,8 @@ pub use config::{Config, Merchant, Pin, PolicyConfig};
 pub use conformance::run_vector;
 pub use decision::{Decision, Outcome, Proven};
 pub use error::{Code, Error};
-pub use host::{Answer, Host, IssuedChallenge, Metrics, NewChallenge};
+pub use http::{Server, stop};
+pub use host::{Answer, Host, IssuedChallenge, Metrics, NewChallenge, Remembered, Stage};
 pub use ledger::{Holder, Ledger, Quantity, Refusal, Reservation, Scope};
 pub use plugin::{Plugin, Session};
 pub use plugins::PluginState;

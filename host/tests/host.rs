@@ -144,10 +144,10 @@ fn a_step_up_leads_to_an_allow_once() {
         assert_eq!(said(&step_up), "step-up limit.above");
         assert_eq!(step_up.presentations, None);
         let id = step_up.decision_id.expect("a decision");
-        assert_eq!(code(host.step_up("another", &id, NOW).await), "decision.unknown");
-        assert_eq!(code(host.step_up(SHOP, &id, NOW + 301).await), "step-up.expired");
-        let more = host.step_up(SHOP, &id, NOW + 300).await.expect("a challenge");
-        assert_eq!(code(host.step_up(SHOP, &id, NOW).await), "step-up.used");
+        assert_eq!(code(host.step_up("another", &id, None, NOW).await), "decision.unknown");
+        assert_eq!(code(host.step_up(SHOP, &id, None, NOW + 301).await), "step-up.expired");
+        let more = host.step_up(SHOP, &id, None, NOW + 300).await.expect("a challenge");
+        assert_eq!(code(host.step_up(SHOP, &id, None, NOW).await), "step-up.used");
         let sent = base64ct::Base64UrlUnpadded::decode_vec(&more.transaction_data[0]).expect("base64url");
         let sent = serde_json::from_slice::<Value>(&sent).expect("JSON");
         assert_eq!(sent["require"]["methods"], json!(["face"]));
@@ -156,12 +156,12 @@ fn a_step_up_leads_to_an_allow_once() {
         let allowed = host.respond(&more.id, token, NOW).await.expect("decided");
         assert_eq!(said(&allowed), "allow limit.approved");
         let allowed = allowed.decision_id.expect("a decision");
-        assert_eq!(code(host.step_up(SHOP, &allowed, NOW).await), "step-up.none");
+        assert_eq!(code(host.step_up(SHOP, &allowed, None, NOW).await), "step-up.none");
 
         let large = host.challenge(payment("900.00"), NOW).await.expect("a challenge");
         let token = lin.answer(&large, "swk");
         let step_up = host.respond(&large.id, token, NOW).await.expect("decided").decision_id.expect("a decision");
-        let more = host.step_up(SHOP, &step_up, NOW).await.expect("a challenge");
+        let more = host.step_up(SHOP, &step_up, None, NOW).await.expect("a challenge");
         let token = lin.answer(&more, "pin");
         assert_eq!(said(&host.respond(&more.id, token, NOW).await.expect("decided")), "deny step-up.repeated");
     });

@@ -49,8 +49,11 @@ impl Challenge {
         };
         let now = self.service.now()?;
         let issued: IssuedChallenge = self.service.with_host(async |host| match &self.step_up {
-            Some(decision) => host.step_up(&self.merchant, decision, now).await,
-            None => host.challenge(NewChallenge { merchant: self.merchant.clone(), transactions, context }, now).await,
+            Some(decision) => host.step_up(&self.merchant, decision, None, now).await,
+            None => {
+                let merchant = self.merchant.clone();
+                host.challenge(NewChallenge { merchant, transactions, context, ..NewChallenge::default() }, now).await
+            }
         })?;
         println!("{}", issued.to_json());
         Ok(Verdict::Accepted)

@@ -126,7 +126,7 @@ impl Story {
         let token = self.present(&large);
         let step_up = self.decide("Lin pays CNY 900.00", &large, &token, "step-up limit.above")?;
         let decision = step_up.decision_id.context("a step-up is a decision")?;
-        let more = self.executor.block_on(self.host.step_up(MERCHANT, &decision, self.now))?;
+        let more = self.executor.block_on(self.host.step_up(MERCHANT, &decision, None, self.now))?;
         let approval = self.approve(&asked(&more), &["face"]);
         let token = present(&mut self.band, &asked(&more), Some(&approval), self.now);
         self.decide("Lin looks at the phone, which approves by face", &more, &token, "allow limit.approved")?;
@@ -273,7 +273,7 @@ impl Story {
         });
         let payload = payload.as_object().cloned().unwrap_or_default();
         let transactions = vec![NewTransaction { type_id: "urn:bandpass:payment:1".into(), payload }];
-        let new = NewChallenge { merchant: merchant.into(), transactions, context: Map::new() };
+        let new = NewChallenge { merchant: merchant.into(), transactions, ..NewChallenge::default() };
         Ok(self.executor.block_on(self.host.challenge(new, self.now))?)
     }
 

@@ -23,8 +23,12 @@ pub(crate) struct Challenge {
     pub(crate) created: u64,
     pub(crate) expires: u64,
     pub(crate) attempts: u32,
+    /// Why it is not answered yet: the code of the last answer that failed, or of the wallet's error.
+    pub(crate) refusal: Option<String>,
     pub(crate) state: State,
     pub(crate) issued: Issued,
+    /// What whoever handed it out keeps with it.
+    pub(crate) kept: Option<Value>,
 }
 
 /// What was handed out, and what it is judged by.
@@ -126,6 +130,33 @@ pub(crate) fn step_up(rows: &mut Rows, decision: &str, challenge: &Challenge) ->
     open(rows, challenge)
 }
 
+/// Changes what is kept with a challenge.
+///
+/// # Errors
+/// `challenge.unknown`.
+pub(crate) fn keep(rows: &mut Rows, id: &str, kept: Value) -> Result<(), Error> {
+    let mut challenge = rows.get::<Challenge>(id)?.ok_or_else(super::unknown_challenge)?;
+    challenge.kept = Some(kept);
+    rows.put(&challenge)
+}
+
+/// Closes an open challenge that the wallet answers with an error: its holder may have declined.
+///
+/// # Errors
+/// `challenge.unknown`, or as [`Challenge::is_open`].
+pub(crate) fn decline(rows: &mut Rows, chain: &str, id: &str, error: &str, now: u64) -> Result<(), Error> {
+    let mut challenge = rows.get::<Challenge>(id)?.ok_or_else(super::unknown_challenge)?;
+    challenge.is_open(now)?;
+    challenge.state = State::Closed;
+    challenge.refusal = Some(Code::WalletError.as_str().into());
+    rows.put(&challenge)?;
+    let mut what = Map::new();
+    for (name, value) in [("merchant", challenge.merchant.as_str()), ("challenge", id), ("error", error)] {
+        what.insert(name.into(), value.into());
+    }
+    audit::append(rows, chain, now, "declined", what).map(drop)
+}
+
 /// Counts an answer that failed. The last one that is allowed closes the challenge.
 pub(crate) fn fail(
     rows: &mut Rows,
@@ -138,6 +169,7 @@ pub(crate) fn fail(
     let Some(mut challenge) = rows.get::<Challenge>(id)? else { return Ok(()) };
     if challenge.is_open(now).is_ok() {
         challenge.attempts += 1;
+        challenge.refusal = Some(code.into());
         if challenge.attempts >= MAX_ATTEMPTS {
             challenge.state = State::Closed;
         }

@@ -109,7 +109,17 @@ fn challenge(id: &str, now: u64) -> Challenge {
         step_up_of: None,
     };
     let (id, merchant) = (id.into(), "shop".into());
-    Challenge { id, merchant, created: now, expires: now + 300, attempts: 0, state: State::Open, issued }
+    Challenge {
+        id,
+        merchant,
+        created: now,
+        expires: now + 300,
+        attempts: 0,
+        refusal: None,
+        state: State::Open,
+        issued,
+        kept: None,
+    }
 }
 
 /// A token `token` that is allowed on the challenge `c`.

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bandpass::{
-    Answer, Config, Error, Host, IssuedChallenge, Merchant, NewChallenge, NewTransaction, Pin, PolicyConfig, Runtime,
+    Access, Answer, Config, Error, Host, IssuedChallenge, Merchant, NewChallenge, NewTransaction, Pin, PolicyConfig, Runtime,
     Store, digest,
 };
 use bandpass_roles::{
     BAND_VCT, Band, BandDetails, Issuer, Key, Phone, Request, StatusList, os_rng, random_id, sha256_base64url,
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// Noon of some day.
 pub(crate) const NOW: u64 = 1_800_014_400;
@@ -91,6 +91,7 @@ impl Shop {
             merchants: BTreeMap::new(),
             challenge_lifetime: Config::DEFAULT_CHALLENGE_LIFETIME,
             checkpoints: Some(self.path.join("checkpoints")),
+            server: None,
         };
         for (name, file) in [("retail", "dist/plugins/retail-checkout.wasm"), ("hostile", "hostile.wasm")] {
             config.plugins.insert(name.into(), Pin { sha256: digest(&built(file)), publisher: None });
@@ -151,7 +152,7 @@ impl Customer {
 pub(crate) fn merchant(policies: &[(&str, String)]) -> Merchant {
     let policies =
         policies.iter().map(|(plugin, settings)| PolicyConfig { plugin: (*plugin).into(), settings: settings.clone() });
-    Merchant { audience: vec!["x509_san_dns:shop.example".into()], policies: policies.collect(), floor: None }
+    Merchant { audience: vec!["x509_san_dns:shop.example".into()], policies: policies.collect(), floor: None, access: Access::default() }
 }
 
 pub(crate) fn settings() -> Value {
@@ -172,7 +173,7 @@ pub(crate) fn payment_of(amount: &str, transaction_id: &str) -> NewChallenge {
         "payee": {"name": "Corner Bookshop", "id": SHOP}});
     let payload = payload.as_object().cloned().unwrap_or_default();
     let transactions = vec![NewTransaction { type_id: PAYMENT.into(), payload }];
-    NewChallenge { merchant: SHOP.into(), transactions, context: Map::new() }
+    NewChallenge { merchant: SHOP.into(), transactions, ..NewChallenge::default() }
 }
 
 /// Pays at a host, and says what came of it: `allow limit.within`.

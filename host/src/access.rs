@@ -1,0 +1,243 @@
+//! Who may use the server, and how it is reached: what the configuration says beyond what a host itself needs.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use base64ct::{Base64UrlUnpadded, Encoding as _};
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+
+use crate::error::{Code, Error};
+
+/// How the server is reached: `[server]` of the configuration.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerConfig {
+    /// Address and port to listen on.
+    #[serde(default = "default_listen")]
+    pub listen: SocketAddr,
+    /// How wallets and pages reach it: `https://`, host and perhaps a path, without a slash at the end.
+    pub public_url: String,
+    /// PEM file with the TLS certificate and its chain; without one the server speaks plain HTTP, for a proxy before it.
+    pub certificate: Option<PathBuf>,
+    /// PEM file with the certificate's private key.
+    pub key: Option<PathBuf>,
+    /// Whether the caller's address is the last one in `X-Forwarded-For`, since a proxy is before the server.
+    #[serde(default)]
+    pub behind_proxy: bool,
+    /// What opens a wallet: a scheme with `//`, or an `https` address.
+    #[serde(default = "default_wallet")]
+    pub wallet: String,
+    /// HTTP requests a second that a merchant or an address may make, and how many at once.
+    #[serde(default = "default_rate")]
+    pub rate: u32,
+    /// Keys for the dashboard, metrics and plugins.
+    #[serde(default)]
+    pub operator_key: BTreeMap<String, ApiKey>,
+}
+
+fn default_listen() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 8080))
+}
+
+fn default_wallet() -> String {
+    "openid4vp://".into()
+}
+
+fn default_rate() -> u32 {
+    200
+}
+
+/// How a merchant uses the server.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Access {
+    /// The merchant's API keys by their ids.
+    #[serde(default)]
+    pub api_key: BTreeMap<String, ApiKey>,
+    /// Origins of the merchant's pages: for CORS, and for requests through the Digital Credentials API.
+    #[serde(default)]
+    pub origins: Vec<String>,
+    /// Where a wallet may send the user back to: absolute `https` addresses, matched exactly.
+    #[serde(default)]
+    pub redirect_uris: Vec<String>,
+    /// How the merchant identifies itself to wallets.
+    pub client: Option<ClientFiles>,
+}
+
+/// The files of a client that wallets know by its certificate (OpenID4VP 1.0, section 5.9.3).
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientFiles {
+    /// PEM file: the certificate and its chain.
+    pub certificates: PathBuf,
+    /// PEM file: the certificate's private key, P-256.
+    pub key: PathBuf,
+    /// `x509_hash` or `x509_san_dns`.
+    pub prefix: ClientPrefix,
+}
+
+/// Client Identifier Prefix (OpenID4VP 1.0, section 5.9.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientPrefix {
+    /// The hash of the certificate.
+    X509Hash,
+    /// A DNS name in the certificate.
+    X509SanDns,
+}
+
+/// An API key as it is kept: nobody who reads this can use it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApiKey {
+    /// SHA-256 of the key, in hexadecimal.
+    pub sha256: String,
+    /// From when on it is refused, in seconds since 1970.
+    pub not_after: Option<u64>,
+}
+
+/// A key or secret of which only the hash is kept.
+#[derive(Clone, Debug)]
+pub struct Secret {
+    /// By which its hash is found.
+    pub id: String,
+    /// What is handed out, once.
+    pub text: String,
+}
+
+impl Secret {
+    /// An API key: `bandpass_<id>_<256 random bits>`.
+    ///
+    /// # Errors
+    /// `host.runtime` if the machine has no randomness.
+    pub fn generate() -> Result<Self, Error> {
+        let (mut id, mut secret) = ([0; 4], [0; 32]);
+        for bytes in [&mut id[..], &mut secret[..]] {
+            getrandom::fill(bytes).map_err(|error| Error::host(Code::HostRuntime, error))?;
+        }
+        let id = id.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let text = format!("bandpass_{id}_{}", Base64UrlUnpadded::encode_string(&secret));
+        Ok(Self { id, text })
+    }
+
+    /// Its hash, as it is kept.
+    #[must_use]
+    pub fn sha256(&self) -> String {
+        crate::runtime::digest(self.text.as_bytes())
+    }
+}
+
+impl ApiKey {
+    /// Whether it is this key, and valid. Takes as long whatever was presented.
+    pub(crate) fn is(&self, presented: &str, now: u64) -> bool {
+        same_hash(&self.sha256, presented) && self.not_after.is_none_or(|not_after| now < not_after)
+    }
+}
+
+/// Whether a secret has this hash (hexadecimal), compared in constant time.
+pub(crate) fn same_hash(sha256: &str, presented: &str) -> bool {
+    let hash = Sha256::digest(presented.as_bytes());
+    let hex = hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    sha256.as_bytes().ct_eq(hex.as_bytes()).into()
+}
+
+impl ServerConfig {
+    /// Paths are relative to the configuration's folder.
+    pub(crate) fn in_folder(mut self, folder: &Path) -> Self {
+        for file in [&mut self.certificate, &mut self.key].into_iter().flatten() {
+            *file = folder.join(&*file);
+        }
+        self
+    }
+
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if !is_address(&self.public_url) || self.public_url.ends_with('/') {
+            return Err(format!("server: `{}` is no `https` address without a slash at its end", self.public_url));
+        }
+        if self.certificate.is_some() != self.key.is_some() {
+            return Err("server: `certificate` and `key` belong together".into());
+        }
+        if self.rate == 0 {
+            return Err("server: `rate` can't be 0".into());
+        }
+        check_keys(&self.operator_key).map_err(|why| format!("server: {why}"))
+    }
+}
+
+impl Access {
+    /// Paths are relative to the configuration's folder.
+    pub(crate) fn in_folder(mut self, folder: &Path) -> Self {
+        if let Some(ClientFiles { certificates, key, .. }) = &mut self.client {
+            for file in [certificates, key] {
+                *file = folder.join(&*file);
+            }
+        }
+        self
+    }
+
+    pub(crate) fn check(&self) -> Result<(), String> {
+        for origin in &self.origins {
+            let path = origin.split_once("://").map(|(_, rest)| rest.contains(['/', '?', '#']));
+            if !is_address(origin) || path != Some(false) {
+                return Err(format!("`{origin}` is no origin, such as `https://shop.example`"));
+            }
+        }
+        if let Some(uri) = self.redirect_uris.iter().find(|uri| !is_address(uri) || uri.contains('#')) {
+            return Err(format!("`{uri}` is no `https` address to send users back to"));
+        }
+        check_keys(&self.api_key)
+    }
+}
+
+fn check_keys(keys: &BTreeMap<String, ApiKey>) -> Result<(), String> {
+    match keys.iter().find(|(_, key)| !is_sha256(&key.sha256)) {
+        None => Ok(()),
+        Some((id, _)) => Err(format!("API key `{id}`: `sha256` is no SHA-256 in lower-case hexadecimal")),
+    }
+}
+
+pub(crate) fn is_sha256(digest: &str) -> bool {
+    digest.len() == 64 && digest.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// `https`, or `http` on this machine.
+fn is_address(address: &str) -> bool {
+    let Ok(uri) = address.parse::<axum::http::Uri>() else { return false };
+    match (uri.scheme_str(), uri.host()) {
+        (Some("https"), Some(host)) => !host.is_empty(),
+        (Some("http"), Some(host)) => matches!(host, "localhost" | "127.0.0.1" | "[::1]"),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_known_by_its_hash_until_it_ends() {
+        let secret = Secret::generate().expect("randomness");
+        let key = ApiKey { sha256: secret.sha256(), not_after: Some(10) };
+        assert!(key.is(&secret.text, 9));
+        assert!(!key.is(&secret.text, 10));
+        assert!(!key.is(&secret.text[1..], 9));
+        assert!(!key.is("", 9));
+        assert_ne!(Secret::generate().expect("randomness").text, secret.text);
+    }
+
+    #[test]
+    fn addresses_are_encrypted_or_stay_on_the_machine() {
+        for address in ["https://pay.example", "https://pay.example:8443/x", "http://localhost:8080", "http://[::1]:1"] {
+            assert!(is_address(address), "{address}");
+        }
+        for address in ["", "pay.example", "http://pay.example", "ftp://localhost", "https://", "javascript:alert(1)"] {
+            assert!(!is_address(address), "{address}");
+        }
+        let origins = |origin: &str| Access { origins: vec![origin.into()], ..Access::default() }.check();
+        assert!(origins("https://shop.example").is_ok());
+        assert!(origins("https://shop.example/").is_err());
+    }
+}

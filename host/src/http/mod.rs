@@ -1,0 +1,334 @@
+//! The host over HTTP: what merchants, their pages, wallets and operators ask of it.
+
+mod body;
+mod caller;
+mod challenges;
+mod decisions;
+mod operator;
+mod problem;
+mod responses;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use governor::{DefaultKeyedRateLimiter, Quota};
+use tokio::sync::broadcast;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+use utoipa::OpenApi as _;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use self::caller::{Address, Directory};
+use self::decisions::Told;
+use self::operator::Recent;
+use self::problem::Problem;
+use crate::access::{Access, ServerConfig};
+use crate::config::Config;
+use crate::error::{Code, Error};
+use crate::host::{Answer, Host, Remembered};
+use crate::openid4vp::Client;
+
+/// Longest body: what the verifier takes (512 KiB), encrypted and encoded.
+const MAX_BODY: usize = 1 << 20;
+/// Longest time that a request may take; one may wait for a decision.
+const MAX_TIME: Duration = Duration::from_secs(45);
+/// Longest time that a request's header may take to arrive.
+const MAX_HEADER_TIME: Duration = Duration::from_secs(10);
+/// Time that is left to requests when the server is to stop.
+const MAX_STOP: Duration = Duration::from_secs(40);
+/// Decisions that pages may lag behind before they look for themselves.
+const MAX_TOLD: usize = 1_024;
+/// Between two removals of addresses that have not called for a while.
+const FORGET_EVERY: Duration = Duration::from_secs(60);
+
+/// A host's server. Cheap to clone.
+#[derive(Clone)]
+pub struct Server {
+    app: App,
+}
+
+/// What every request can reach. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct App(Arc<Inner>);
+
+struct Inner {
+    host: Host,
+    current: RwLock<Arc<Current>>,
+    clock: fn() -> u64,
+    told: broadcast::Sender<String>,
+    recent: Mutex<VecDeque<Recent>>,
+    callers: DefaultKeyedRateLimiter<String>,
+    open_api: String,
+}
+
+/// What a configuration says of the server.
+pub(crate) struct Current {
+    pub(crate) directory: Directory,
+    pub(crate) demo: bool,
+    pub(crate) wallet: String,
+    public_url: String,
+    behind_proxy: bool,
+    merchants: BTreeMap<String, (Access, Option<Client>)>,
+}
+
+impl Current {
+    fn new(config: &Config, server: &ServerConfig, demo: bool) -> Result<Self, Error> {
+        let merchant = |(id, merchant): (&String, &crate::config::Merchant)| {
+            let client = merchant.access.client.as_ref().map(Client::from_files).transpose()?;
+            Ok((id.clone(), (merchant.access.clone(), client)))
+        };
+        Ok(Self {
+            directory: Directory::new(config),
+            demo,
+            wallet: server.wallet.clone(),
+            public_url: server.public_url.clone(),
+            behind_proxy: server.behind_proxy,
+            merchants: config.merchants.iter().map(merchant).collect::<Result<_, Error>>()?,
+        })
+    }
+
+    pub(crate) fn access(&self, merchant: &str) -> Result<&Access, Problem> {
+        let access = self.merchants.get(merchant).map(|(access, _)| access);
+        access.ok_or_else(|| Problem::new(Code::MerchantUnknown, "the host has this merchant no more"))
+    }
+
+    pub(crate) fn client(&self, merchant: &str) -> Option<&Client> {
+        self.merchants.get(merchant)?.1.as_ref()
+    }
+
+    pub(crate) fn address(&self, path: &str) -> String {
+        format!("{}{path}", self.public_url)
+    }
+
+    /// Client identifier of an unsigned request (OpenID4VP 1.0, section 5.9.3).
+    pub(crate) fn demo_client_id(&self) -> String {
+        format!("redirect_uri:{}", self.address("/v1/responses"))
+    }
+
+    fn is_page(&self, origin: &str) -> bool {
+        self.merchants.values().any(|(access, _)| access.origins.iter().any(|known| known == origin))
+    }
+}
+
+impl App {
+    pub(crate) fn host(&self) -> &Host {
+        &self.0.host
+    }
+
+    pub(crate) fn now(&self) -> Arc<Current> {
+        self.0.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn clock(&self) -> u64 {
+        (self.0.clock)()
+    }
+
+    pub(crate) fn listen(&self) -> Told {
+        Told(self.0.told.subscribe())
+    }
+
+    /// Tells everybody who waits that something became of a challenge.
+    fn tell(&self, challenge: &Remembered, answer: Option<&Answer>) {
+        // Nobody may be waiting.
+        let _ = self.0.told.send(challenge.issued.id.clone());
+        if let Some(answer) = answer {
+            let mut recent = self.0.recent.lock().unwrap_or_else(PoisonError::into_inner);
+            operator::remember(&mut recent, Recent::new(self.clock(), challenge, answer));
+        }
+    }
+
+    /// Whether the caller may go on.
+    fn takes(&self, caller: &str) -> bool {
+        self.0.callers.check_key(&caller.to_owned()).is_ok()
+    }
+}
+
+impl Server {
+    /// A server for a host. `clock`: seconds since 1970 (UTC). With `demo` merchants without a certificate may send unsigned
+    /// requests, which nobody but a wallet that is being tried should take.
+    ///
+    /// # Errors
+    /// `config.malformed` if the configuration has no `[server]`, or a merchant's certificate can't be used.
+    pub fn new(host: Host, config: &Config, clock: fn() -> u64, demo: bool) -> Result<Self, Error> {
+        let server = server_of(config)?;
+        let rate = NonZeroU32::new(server.rate).unwrap_or(NonZeroU32::MIN);
+        let app = App(Arc::new(Inner {
+            host,
+            current: RwLock::new(Arc::new(Current::new(config, server, demo)?)),
+            clock,
+            told: broadcast::channel(MAX_TOLD).0,
+            recent: Mutex::default(),
+            callers: DefaultKeyedRateLimiter::keyed(Quota::per_second(rate)),
+            open_api: Self::open_api(),
+        }));
+        Ok(Self { app })
+    }
+
+    /// Takes a changed configuration, the host's part too.
+    ///
+    /// # Errors
+    /// As [`Server::new`] and [`Host::reload`]; then everything stays as it was.
+    pub fn reload(&self, config: Config) -> Result<(), Error> {
+        let current = Current::new(&config, server_of(&config)?, self.app.now().demo)?;
+        self.app.host().reload(config, self.app.clock())?;
+        *self.app.0.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(current);
+        Ok(())
+    }
+
+    /// The API, described (OpenAPI 3.1, JSON).
+    #[must_use]
+    pub fn open_api() -> String {
+        described().split_for_parts().1.to_pretty_json().unwrap_or_default()
+    }
+
+    /// Everything that it answers, for whoever serves it in another way.
+    pub fn router(&self) -> Router {
+        let app = &self.app;
+        let cors = {
+            let app = app.clone();
+            let is_page = move |origin: &HeaderValue, _: &_| origin.to_str().is_ok_and(|origin| app.now().is_page(origin));
+            CorsLayer::new()
+                .allow_origin(AllowOrigin::predicate(is_page))
+                .allow_methods([Method::GET, Method::POST])
+                .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
+                .max_age(Duration::from_secs(3_600))
+        };
+        let (router, _) = described().split_for_parts();
+        router
+            .route("/openapi.json", axum::routing::get(open_api))
+            .fallback(async || Problem::new(Code::RequestUnknown, "there is nothing at this address"))
+            .method_not_allowed_fallback(async || Problem::new(Code::RequestMethod, "another HTTP method is needed here"))
+            .layer(DefaultBodyLimit::max(MAX_BODY))
+            .layer(cors)
+            .layer(from_fn_with_state(app.clone(), guard))
+            .layer(CatchPanicLayer::custom(|_| Problem::new(Code::HostRuntime, "a request ended in a panic").into_response()))
+            .with_state(app.clone())
+    }
+
+    /// Serves until `handle` stops it; then finishes what it has begun.
+    ///
+    /// # Errors
+    /// `config.malformed` if the certificate can't be used, or `host.runtime` if it can't listen.
+    pub async fn serve(&self, config: &Config, handle: Handle<SocketAddr>) -> Result<(), Error> {
+        let server = server_of(config)?;
+        let service = self.router().into_make_service_with_connect_info::<SocketAddr>();
+        let forget = self.app.clone();
+        let forgetting = tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(FORGET_EVERY).await;
+                forget.0.callers.retain_recent();
+            }
+        });
+        let failed = |error: std::io::Error| Error::host(Code::HostRuntime, format!("{}: {error}", server.listen));
+        let served = match (&server.certificate, &server.key) {
+            (Some(certificate), Some(key)) => {
+                let malformed = |error: std::io::Error| {
+                    Error::host(Code::ConfigMalformed, format!("{}: {error}", certificate.display()))
+                };
+                let tls = RustlsConfig::from_pem_file(certificate, key).await.map_err(malformed)?;
+                axum_server::bind_rustls(server.listen, tls).handle(handle).serve(service).await.map_err(failed)
+            }
+            _ => axum_server::bind(server.listen).handle(handle).serve(service).await.map_err(failed),
+        };
+        forgetting.abort();
+        served
+    }
+}
+
+fn server_of(config: &Config) -> Result<&ServerConfig, Error> {
+    let missing = || Error::host(Code::ConfigMalformed, "the configuration has no `[server]`");
+    config.server.as_ref().ok_or_else(missing)
+}
+
+/// Stops a server; what it has begun it finishes.
+pub fn stop(handle: &Handle<SocketAddr>) {
+    handle.graceful_shutdown(Some(MAX_STOP));
+}
+
+/// Limits of rate and time, and what every answer carries.
+async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let current = app.now();
+    let address = Address::of(request.extensions(), request.headers(), current.behind_proxy);
+    let caller = current.directory.caller(request.headers(), app.clock()).unwrap_or_else(|| address.to_string());
+    let route = request.extensions().get::<MatchedPath>().map_or("other", |path| path.as_str()).to_owned();
+    let mut response = match app.takes(&caller) {
+        false => Problem::new(Code::RequestRate, "too many requests; come back in a second").into_response(),
+        true => match tokio::time::timeout(MAX_TIME, next.run(request)).await {
+            Ok(response) => response,
+            Err(_) => Problem::new(Code::RequestTimeout, "the request took too long").into_response(),
+        },
+    };
+    app.host().meters().http(&route, response.status().as_u16(), begun.elapsed());
+    for (name, value) in [
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ] {
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
+}
+
+async fn open_api(State(app): State<App>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], app.0.open_api.clone()).into_response()
+}
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(title = "Bandpass", description = "Challenges for band tokens, and decisions on them."),
+    tags(
+        (name = "merchant", description = "For merchants' servers, and for their pages with the secret of one challenge."),
+        (name = "wallet", description = "For wallets (OpenID4VP 1.0)."),
+        (name = "operator", description = "For whoever runs the host."),
+    ),
+    modifiers(&Keys)
+)]
+struct Description;
+
+struct Keys;
+
+impl utoipa::Modify for Keys {
+    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
+        let components = api.components.get_or_insert_default();
+        for (name, what) in [
+            ("merchant", "A merchant's API key."),
+            ("page", "The `session_secret` of a challenge."),
+            ("operator", "An operator's key."),
+        ] {
+            let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(what)).build();
+            components.add_security_scheme(name, SecurityScheme::Http(scheme));
+        }
+    }
+}
+
+/// Every route with its description.
+fn described() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(challenges::create))
+        .routes(routes!(challenges::request, challenges::request_with_nonce))
+        .routes(routes!(responses::respond))
+        .routes(routes!(decisions::decision))
+        .routes(routes!(decisions::events))
+        .routes(routes!(decisions::void))
+        .routes(routes!(challenges::step_up))
+        .routes(routes!(decisions::receipt))
+        .routes(routes!(operator::jwks))
+        .routes(routes!(operator::plugins))
+        .routes(routes!(operator::overview))
+        .routes(routes!(operator::health))
+        .routes(routes!(operator::ready))
+        .routes(routes!(operator::metrics))
+}
