@@ -27,6 +27,7 @@ mod json;
 mod judge;
 mod ledger;
 mod limits;
+pub mod openid4vp;
 mod plugin;
 mod plugins;
 mod publisher;
