@@ -230,7 +230,8 @@ mod tests {
 
     #[test]
     fn addresses_are_encrypted_or_stay_on_the_machine() {
-        for address in ["https://pay.example", "https://pay.example:8443/x", "http://localhost:8080", "http://[::1]:1"] {
+        for address in ["https://pay.example", "https://pay.example:8443/x", "http://localhost:8080", "http://[::1]:1"]
+        {
             assert!(is_address(address), "{address}");
         }
         for address in ["", "pay.example", "http://pay.example", "ftp://localhost", "https://", "javascript:alert(1)"] {

@@ -81,7 +81,7 @@ pub fn check_plugins(runtime: &Runtime, config_path: &Path) -> Result<Vec<Plugin
 }
 
 /// Changes the file as its author wrote it, comments included.
-fn edit(path: &Path, change: impl FnOnce(&mut DocumentMut) -> Option<()>) -> Result<(), Error> {
+pub(crate) fn edit(path: &Path, change: impl FnOnce(&mut DocumentMut) -> Option<()>) -> Result<(), Error> {
     let malformed =
         |why: &dyn std::fmt::Display| Error::host(Code::ConfigMalformed, format!("{}: {why}", path.display()));
     let text = fs::read_to_string(path).map_err(|error| unwritten(path, &error))?;
@@ -91,7 +91,7 @@ fn edit(path: &Path, change: impl FnOnce(&mut DocumentMut) -> Option<()>) -> Res
 }
 
 /// All of a file or nothing of it.
-fn write(path: &Path, content: &[u8]) -> Result<(), Error> {
+pub(crate) fn write(path: &Path, content: &[u8]) -> Result<(), Error> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let write = || {
         let mut file = tempfile::NamedTempFile::new_in(folder)?;

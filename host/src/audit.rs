@@ -50,7 +50,7 @@ struct Anchor {
     position: Position,
 }
 
-/// Holds every chain of a store against itself, and against checkpoints and receipts, which the key must have signed.
+/// Holds every chain of a store against itself, and against checkpoints and receipts, which one of the keys must have signed.
 ///
 /// Who can write to the store can cut a chain's end off, its head included: that shows only against a checkpoint or a
 /// receipt that was made after the cut's place.
@@ -59,7 +59,7 @@ struct Anchor {
 /// `host.store`, if the store can't be read.
 pub async fn verify_audit(
     store: &Store,
-    key: &Value,
+    keys: &[Value],
     checkpoints: &[String],
     receipts: &[String],
 ) -> Result<AuditReport, Error> {
@@ -67,13 +67,14 @@ pub async fn verify_audit(
     let mut anchors = Vec::new();
     let signed = checkpoints.iter().map(|jws| ("a checkpoint", CHECKPOINT, jws));
     for (what, typ, jws) in signed.chain(receipts.iter().map(|jws| ("a receipt", RECEIPT, jws))) {
-        let position = bandpass_core::verify_jws(jws, key, typ).ok().and_then(|payload| position(&payload));
+        let signed = keys.iter().find_map(|key| bandpass_core::verify_jws(jws, key, typ).ok());
+        let position = signed.and_then(|payload| position(&payload));
         match position {
             Some(position) => anchors.push(Anchor { what, position }),
             None => report.findings.push(AuditFinding {
                 chain: None,
                 seq: 0,
-                error: Error::host(Code::AuditSignature, format!("{what} was not signed by the host's key")),
+                error: Error::host(Code::AuditSignature, format!("{what} was signed by none of the host's keys")),
             }),
         }
     }

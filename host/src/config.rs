@@ -21,6 +21,10 @@ pub struct Config {
     pub name: String,
     /// Signs receipts and checkpoints.
     pub signing_key: Key,
+    /// File with the signing key and those that it replaced: a JWK or a JWK Set.
+    pub signing_key_file: PathBuf,
+    /// Public keys (JWK) that signed before: what they signed stays good.
+    pub retired_keys: Vec<Value>,
     /// Trust list (JSON).
     pub trust: Vec<u8>,
     /// Status list tokens, JWT or CWT.
@@ -150,9 +154,13 @@ impl Config {
             let access = access.in_folder(folder);
             merchants.insert(id, Merchant { audience, policies: policies.collect(), floor, access });
         }
+        let signing_key_file = folder.join(file.signing_key);
+        let (signing_key, retired_keys) = read_or_create_keys(&signing_key_file)?;
         let config = Self {
             name: file.name,
-            signing_key: read_or_create_key(&folder.join(file.signing_key))?,
+            signing_key,
+            signing_key_file,
+            retired_keys,
             trust: read(&folder.join(file.trust))?,
             status_lists: file.status_lists.iter().map(|list| read(&folder.join(list))).collect::<Result<_, _>>()?,
             plugin_folder: folder.join(file.plugins),
@@ -217,8 +225,9 @@ fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Error {
     Error::host(Code::HostInput, format!("{}: {error}", path.display()))
 }
 
-/// A private JWK. Of two processes that make one at once, both end up with the same.
-fn read_or_create_key(path: &Path) -> Result<Key, Error> {
+/// A private JWK, or a JWK Set that begins with one and goes on with retired public keys. Of two processes that make one at
+/// once, both end up with the same.
+pub(crate) fn read_or_create_keys(path: &Path) -> Result<(Key, Vec<Value>), Error> {
     if !path.exists() {
         let folder = path.parent().unwrap_or(Path::new("."));
         let jwk = Key::generate(&mut os_rng()).to_private_jwk().to_string();
@@ -228,6 +237,15 @@ fn read_or_create_key(path: &Path) -> Result<Key, Error> {
         written.map_err(|error| unreadable(path, &error))?;
         let _ = file.persist_noclobber(path);
     }
-    let jwk = serde_json::from_slice(&read(path)?).map_err(|error| config_malformed(&path.display(), &error))?;
-    Key::from_private_jwk(&jwk).map_err(|error| config_malformed(&path.display(), &error))
+    let malformed = |why: &dyn std::fmt::Display| config_malformed(&path.display(), why);
+    let read = serde_json::from_slice::<Value>(&read(path)?).map_err(|error| malformed(&error))?;
+    let (jwk, retired) = match read.get("keys").and_then(Value::as_array).map(Vec::as_slice) {
+        Some([jwk, retired @ ..]) => (jwk.clone(), retired.to_vec()),
+        Some([]) => return Err(malformed(&"there is no key in it")),
+        None => (read, Vec::new()),
+    };
+    if retired.iter().any(|jwk| jwk.get("d").is_some()) {
+        return Err(malformed(&"only the first key may be a private one"));
+    }
+    Ok((Key::from_private_jwk(&jwk).map_err(|error| malformed(&error))?, retired))
 }

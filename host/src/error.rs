@@ -70,6 +70,22 @@ bandpass_core::codes! {
     WalletError = "wallet.error",
     /// A policy that the challenge was made for was revoked.
     ChallengeSuperseded = "challenge.superseded",
+    /// What the wallet sent is no response as OpenID4VP defines it: its parameters, or the form of what is encrypted.
+    ResponseMalformed = "response.malformed",
+    /// The response has more bytes than any that a wallet sends.
+    ResponseTooLarge = "response.too-large",
+    /// The response is not encrypted, which was asked for.
+    ResponseUnencrypted = "response.unencrypted",
+    /// The response is encrypted by an algorithm, or with an extension, that was not asked for.
+    ResponseAlgorithm = "response.algorithm",
+    /// The response is encrypted to another key than the challenge's.
+    ResponseKey = "response.key",
+    /// The wallet's ephemeral key is no point on P-256.
+    ResponseEphemeralKey = "response.ephemeral-key",
+    /// The response can't be decrypted: it was changed, or not made for the challenge's key.
+    ResponseDecryption = "response.decryption",
+    /// The response's `state` is another challenge's.
+    ResponseState = "response.state",
     /// The band's signature counter did not grow: the token is an old one, or its key was copied.
     EvidenceCounter = "evidence.counter",
     /// The merchant's transaction was allowed before.
@@ -90,6 +106,8 @@ bandpass_core::codes! {
     StepUpRepeated = "step-up.repeated",
     /// The host has no such merchant.
     MerchantUnknown = "merchant.unknown",
+    /// There is no API key with this id.
+    KeyUnknown = "key.unknown",
     /// The host's configuration is not what its format says.
     ConfigMalformed = "config.malformed",
     /// The HTTP request has no key or secret that is valid here.

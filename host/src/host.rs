@@ -445,8 +445,7 @@ impl Host {
         let keys = Keys::at(now).row(Table::Decision, decision_id).row(Table::Chain, setup.config.name.clone());
         let keys = state::keys_of(keys, &found.reservations);
         let (id, merchant, chain) = (decision_id.to_owned(), merchant.to_owned(), setup.config.name.clone());
-        let voided =
-            self.transact(keys, move |rows| state::void(rows, &chain, &id, &merchant, now)).await?;
+        let voided = self.transact(keys, move |rows| state::void(rows, &chain, &id, &merchant, now)).await?;
         setup.answer(&voided, None)
     }
 
@@ -524,7 +523,9 @@ impl Host {
         let folder = &setup.config.plugin_folder;
         let policies = policies
             .iter()
-            .map(|policy| (policy.plugin.clone(), self.inner.plugins.get(folder, &policy.sha256), policy.settings.clone()))
+            .map(|policy| {
+                (policy.plugin.clone(), self.inner.plugins.get(folder, &policy.sha256), policy.settings.clone())
+            })
             .collect();
         Case {
             vp_token,
@@ -655,7 +656,7 @@ impl Setup {
     }
 
     fn public_keys(&self) -> Vec<Value> {
-        self.config.signing_keys.public()
+        self.signer.public_keys(&self.config.retired_keys)
     }
 
     fn in_use(&self) -> BTreeSet<String> {

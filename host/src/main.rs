@@ -10,7 +10,8 @@ use anstream::{eprintln, println};
 use clap::{Parser, Subcommand};
 
 use command::{
-    audit, challenge, compile, conformance, decide, demo, explain, inspect, migrate, plugin, respond, verify, void,
+    audit, challenge, compile, conformance, decide, demo, explain, inspect, key, migrate, plugin, respond, serve,
+    signing_key, verify, void, wallet,
 };
 
 /// Verifies tokens that are bound to a wearable, and runs merchants' policies on them.
@@ -38,6 +39,10 @@ enum Command {
     Respond(respond::Respond),
     Void(void::Void),
     Plugin(plugin::Plugin),
+    Serve(serve::Serve),
+    Wallet(wallet::Wallet),
+    Key(key::Key),
+    SigningKey(signing_key::SigningKey),
     Audit(audit::Audit),
     Inspect(inspect::Inspect),
     Demo(demo::Demo),
@@ -58,6 +63,7 @@ impl Command {
             Self::Respond(respond) => respond.json,
             Self::Void(void) => void.json,
             Self::Plugin(plugin) => plugin.json,
+            Self::Serve(_) | Self::Wallet(_) | Self::Key(_) | Self::SigningKey(_) => false,
             Self::Audit(audit) => audit.json(),
             Self::Inspect(inspect) => inspect.json,
             Self::Demo(demo) => demo.json,
@@ -113,6 +119,10 @@ fn main() -> ExitCode {
         Some(Command::Respond(respond)) => respond.run(),
         Some(Command::Void(void)) => void.run(),
         Some(Command::Plugin(plugin)) => plugin.run(),
+        Some(Command::Serve(serve)) => serve.run(),
+        Some(Command::Wallet(wallet)) => wallet.run(),
+        Some(Command::Key(key)) => key.run(),
+        Some(Command::SigningKey(key)) => key.run(),
         Some(Command::Audit(audit)) => audit.run(),
         Some(Command::Inspect(inspect)) => inspect.run(),
         Some(Command::Demo(demo)) => demo.run(),

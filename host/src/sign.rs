@@ -26,6 +26,20 @@ impl Signer {
         Self { kid: key.thumbprint(), key }
     }
 
+    /// Public keys as a JWK Set has them (RFC 7517): this one, and those that signed before it.
+    pub(crate) fn public_keys(&self, retired: &[Value]) -> Vec<Value> {
+        let mut keys = vec![self.key.jwk()];
+        keys.extend(retired.iter().cloned());
+        for key in keys.iter_mut().filter_map(Value::as_object_mut) {
+            key.insert("use".into(), "sig".into());
+            key.insert("alg".into(), "ES256".into());
+        }
+        if let Some(key) = keys.first_mut().and_then(Value::as_object_mut) {
+            key.insert("kid".into(), self.kid.as_str().into());
+        }
+        keys
+    }
+
     /// The receipt of a decision. ES256 signatures are deterministic (RFC 6979), so that it is the same each time.
     pub(crate) fn receipt(&self, payload: &str) -> Result<String, Error> {
         let payload = serde_json::from_str(payload).map_err(|error| Error::host(Code::HostStore, error))?;

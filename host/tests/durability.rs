@@ -101,7 +101,7 @@ fn check(shop: &Shop, store: &str, asked: &BTreeMap<String, Asked>, names: &[&st
                 assert_eq!(host.decision(SHOP, id, NOW).await.expect("there").outcome, answer.outcome);
             }
         }
-        let report = verify_audit(&store, &shop.key.jwk(), &[], &receipts).await.expect("read");
+        let report = verify_audit(&store, &[shop.key.jwk()], &[], &receipts).await.expect("read");
         assert!(report.findings.is_empty(), "{:?}", report.findings);
         for name in names {
             assert!(report.entries.contains_key(*name), "{name}");

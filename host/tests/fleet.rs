@@ -87,7 +87,7 @@ fn of_sixty_four_at_once_one_wins() {
         assert_eq!(answers, BTreeMap::from(told));
 
         let store = Store::open(&url).expect("a store");
-        let report = verify_audit(&store, &shop.key.jwk(), &[], &[]).await.expect("read");
+        let report = verify_audit(&store, &[shop.key.jwk()], &[], &[]).await.expect("read");
         assert!(report.findings.is_empty(), "{:?}", report.findings);
         assert_eq!(report.entries.len(), 2);
     });

@@ -57,7 +57,7 @@ fn a_payment_is_allowed_once_and_leaves_a_receipt() {
         let another = lin.answer(&challenge, "swk");
         let refused = host.respond(&challenge.id, another, NOW).await.expect("answered");
         assert_eq!((said(&refused).as_str(), &refused.receipt), ("deny challenge.used", &None));
-        assert!(verify_audit(&store, &shop.key.jwk(), &[], &[]).await.expect("read").findings.is_empty());
+        assert!(verify_audit(&store, &[shop.key.jwk()], &[], &[]).await.expect("read").findings.is_empty());
     });
     let metrics = host.metrics();
     assert_eq!((metrics.allowed, metrics.refused, metrics.denied, metrics.failed), (2, 1, 0, 0));

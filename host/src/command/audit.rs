@@ -6,7 +6,7 @@ use anstream::println;
 use anyhow::{Context as _, Result};
 use bandpass::{Store, verify_audit};
 use clap::{Args, Subcommand};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::block_on;
 use crate::terminal::line;
@@ -31,7 +31,7 @@ struct Verify {
     /// A file (`SQLite`) or a `postgres://` URL.
     #[arg(long, value_name = "STORE")]
     store: String,
-    /// The host's public key: a file with a JWK, of which private members are passed over.
+    /// The host's public keys: a file with a JWK or a JWK Set, of which private members are passed over.
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
     /// Checkpoints: a file with one on each line. May be repeated.
@@ -59,17 +59,23 @@ impl Audit {
 
 impl Verify {
     fn run(self) -> Result<Verdict> {
-        let mut key = serde_json::from_slice::<serde_json::Value>(&input::file(&self.key)?)
+        let mut read = serde_json::from_slice::<Value>(&input::file(&self.key)?)
             .with_context(|| self.key.display().to_string())?;
+        let mut keys = match read.get_mut("keys").map(Value::take) {
+            Some(Value::Array(keys)) => keys,
+            _ => vec![read],
+        };
         // Where a public key is wanted, a private one is refused.
-        key.as_object_mut().map(|members| members.remove("d"));
+        for key in keys.iter_mut().filter_map(Value::as_object_mut) {
+            key.remove("d");
+        }
         let lines = |paths: &[PathBuf]| -> Result<Vec<String>> {
             let texts = paths.iter().map(|path| input::text(path)).collect::<Result<Vec<_>>>()?;
             Ok(texts.iter().flat_map(|text| text.lines()).filter(|line| !line.is_empty()).map(str::to_owned).collect())
         };
         let (checkpoints, receipts) = (lines(&self.checkpoint)?, lines(&self.receipt)?);
         let store = Store::open(&self.store)?;
-        let report = block_on(verify_audit(&store, &key, &checkpoints, &receipts))?;
+        let report = block_on(verify_audit(&store, &keys, &checkpoints, &receipts))?;
         match self.json {
             true => {
                 let findings = report.findings.iter().map(

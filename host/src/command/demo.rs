@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use anstream::println;
 use anstyle::{AnsiColor, Style};
 use anyhow::{Context as _, Result, bail};
-use bandpass::{Answer, Config, Host, IssuedChallenge, NewChallenge, NewTransaction, Store, digest};
-use bandpass_roles::{
-    BAND_VCT, Band, BandDetails, Issuer, Key, Phone, Request as Asked, StatusList, base64url, os_rng, random_id,
-};
-
+use bandpass::{Answer, Config, Host, IssuedChallenge, NewChallenge, NewTransaction, Store};
+use bandpass_roles::{BAND_VCT, Band, Issuer, Key, Phone, Request as Asked, os_rng, random_id};
 use clap::Args;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+use super::demo_host::{
+    MERCHANT, OTHER_MERCHANT, REVOKED, SETTINGS, SUSPENDED, VALID, built_plugin, issue, status_list, write, write_host,
+};
 use crate::{Verdict, input};
 
 /// Tell the story of a band: issued, worn, paying, and refused where it should be.
@@ -31,19 +31,6 @@ pub(crate) struct Demo {
     #[arg(long, value_name = "FOLDER")]
     save: Option<PathBuf>,
 }
-
-const SHOP: &str = "x509_san_dns:shop.example";
-const OTHER_SHOP: &str = "x509_san_dns:other.example";
-/// Place of Lin's band in the issuer's status list.
-const STATUS_INDEX: usize = 412;
-/// Statuses (Token Status List, section 7.1).
-const VALID: u8 = 0;
-const REVOKED: u8 = 1;
-const SUSPENDED: u8 = 2;
-const SETTINGS: &str = r#"{"currency":"CNY","passwordless_limit":"200.00"}"#;
-
-const MERCHANT: &str = "merchant-7";
-const OTHER_MERCHANT: &str = "merchant-8";
 
 impl Demo {
     pub(crate) fn run(self) -> Result<Verdict> {
@@ -85,10 +72,9 @@ impl Story {
             Some(path) => input::file(path)?,
             None => input::file(&built_plugin()?)?,
         };
-        let issuer = Issuer::new("https://wallet.example", Key::generate(rng));
         let (phone, key) = (Phone::new(Key::generate(rng)), Key::generate(rng));
+        let issuer = write_host(folder, &plugin, now)?;
         let band = issue(&issuer, &key, &phone, now)?;
-        write_host(folder, &issuer, &plugin, now)?;
         let config = Config::from_file(&folder.join("bandpass.toml"))?;
         let store = Store::open(&folder.join("store.sqlite").to_string_lossy())?;
         let host = Host::open(&super::compile::runtime()?, config, store, now)?;
@@ -331,76 +317,4 @@ fn asked(challenge: &IssuedChallenge) -> Asked {
         nonce: challenge.nonce.clone(),
         transaction_data: challenge.transaction_data.clone(),
     }
-}
-
-/// A host's configuration with all that it names. Its store is a new one.
-fn write_host(folder: &Path, issuer: &Issuer, plugin: &[u8], now: u64) -> Result<()> {
-    let sha256 = digest(plugin);
-    let config = format!(
-        r#"name = "till-1"
-signing_key = "signing-key.jwk"
-trust = "trust.json"
-status_lists = ["status-list"]
-plugins = "plugins"
-checkpoints = "checkpoints"
-
-[plugin.retail-checkout]
-sha256 = "{sha256}"
-
-[merchant.{MERCHANT}]
-audience = ["{SHOP}"]
-policy = [{{ plugin = "retail-checkout", settings = {{ currency = "CNY", passwordless_limit = "200.00" }} }}]
-
-[merchant.{OTHER_MERCHANT}]
-audience = ["{OTHER_SHOP}"]
-policy = [{{ plugin = "retail-checkout", settings = {{ currency = "CNY", passwordless_limit = "200.00" }} }}]
-"#
-    );
-    fs::create_dir_all(folder.join("plugins"))?;
-    for old in ["store.sqlite", "store.sqlite-wal", "store.sqlite-shm", "checkpoints"] {
-        match fs::remove_file(folder.join(old)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error).context(old),
-            _ => {}
-        }
-    }
-    write(folder, "bandpass.toml", config.as_bytes())?;
-    write(folder, "trust.json", json!({"issuers": [issuer.trust_entry(&[BAND_VCT])]}).to_string().as_bytes())?;
-    write(folder, "status-list", status_list(issuer, VALID, now)?.as_bytes())?;
-    write(folder, &format!("plugins/{sha256}.wasm"), plugin)
-}
-
-fn write(folder: &Path, name: &str, content: &[u8]) -> Result<()> {
-    let path = folder.join(name);
-    fs::write(&path, content).with_context(|| path.display().to_string())
-}
-
-/// The issuer's status list, with this status for Lin's band.
-fn status_list(issuer: &Issuer, status: u8, now: u64) -> Result<String> {
-    let mut list = StatusList::new(2, 1 << 20).context("two bits")?;
-    list.set(STATUS_INDEX, status);
-    Ok(issuer.sign_status_list(&list, now, now + 3_600))
-}
-
-/// A fresh band with a credential of this issuer.
-fn issue(issuer: &Issuer, key: &Key, phone: &Phone, now: u64) -> Result<Band> {
-    let owner = json!({"sub": base64url(b"account-1"), "given_name": "Lin", "birthdate": "1990-05-17"});
-    let details = BandDetails {
-        band_jwk: key.jwk(),
-        phone_thumbprint: phone.thumbprint(),
-        epoch: 1,
-        measures: vec!["wear".into(), "unlock".into(), "confirm".into()],
-        issued_at: now,
-        valid_days: 14,
-        status_index: STATUS_INDEX,
-        owner: owner.as_object().cloned().unwrap_or_else(Map::new),
-    };
-    let credential = issuer.issue(&details, &mut os_rng())?;
-    Ok(Band::new(key.clone(), credential))
-}
-
-/// Sample policies are built into the folder `dist` of the target folder that this program is in.
-fn built_plugin() -> Result<PathBuf> {
-    let program = std::env::current_exe()?;
-    let folders = program.ancestors().map(|folder| folder.join("dist/plugins/retail-checkout.wasm"));
-    folders.into_iter().find(|path| path.is_file()).context("no policy was built: give one with `--plugin FILE`")
 }

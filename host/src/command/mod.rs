@@ -6,13 +6,18 @@ pub(crate) mod compile;
 pub(crate) mod conformance;
 pub(crate) mod decide;
 pub(crate) mod demo;
+mod demo_host;
 pub(crate) mod explain;
 pub(crate) mod inspect;
+pub(crate) mod key;
 pub(crate) mod migrate;
 pub(crate) mod plugin;
 pub(crate) mod respond;
+pub(crate) mod serve;
+pub(crate) mod signing_key;
 pub(crate) mod verify;
 pub(crate) mod void;
+pub(crate) mod wallet;
 
 use std::path::PathBuf;
 

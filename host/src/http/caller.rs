@@ -56,7 +56,8 @@ impl Directory {
 /// The bearer token of a request (RFC 6750, section 2.1).
 fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
     let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token = value.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    let token =
+        value.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
     match token {
         Some((_, token)) if token.len() <= MAX_KEY => Ok(token.trim()),
         _ => Err(unauthorized()),

@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use super::App;
 use super::body::{Form, Input};
 use super::caller::{Asker, Merchant};
 use super::problem::{Problem, ProblemDetails};
-use super::{App, Current};
 use crate::access::same_hash;
 use crate::error::Code;
-use crate::host::{IssuedChallenge, NewChallenge, Remembered, random_id};
-use crate::openid4vp::{self, Client, Mode, ResponseKey};
+use crate::host::{IssuedChallenge, NewChallenge, Remembered, Stage, random_id};
+use crate::openid4vp::{self, AuthorizationRequest, ResponseKey};
 use crate::query::NewTransaction;
 
 /// What a merchant asks a wallet for.
@@ -149,7 +149,13 @@ pub(crate) async fn create(
         .collect();
     let now = app.clock();
     let session = Session::new(&app, &merchant, flow)?;
-    let new = NewChallenge { merchant: merchant.clone(), transactions, context, audience: session.audience.clone(), kept: Some(session.kept.to_json()?) };
+    let new = NewChallenge {
+        merchant: merchant.clone(),
+        transactions,
+        context,
+        audience: session.audience.clone(),
+        kept: Some(session.kept.to_json()?),
+    };
     let issued = app.host().challenge(new, now).await?;
     Ok((StatusCode::CREATED, Json(session.handed_out(&app, &merchant, issued, now)?)))
 }
@@ -208,7 +214,9 @@ pub(crate) async fn request_with_nonce(
 async fn signed_request(app: &App, id: &str, wallet_nonce: Option<&str>) -> Result<Response, Problem> {
     let now = app.clock();
     let challenge = app.host().remembered(id, now).await?;
-    challenge.is_open()?;
+    if challenge.stage != Stage::Open {
+        return Err(Problem::new(Code::ChallengeExpired, "the challenge is not open any more"));
+    }
     let kept = Kept::of(&challenge)?;
     let current = app.now();
     let client = current.client(&challenge.merchant);
@@ -216,8 +224,8 @@ async fn signed_request(app: &App, id: &str, wallet_nonce: Option<&str>) -> Resu
         return Err(Problem::new(Code::ChallengeUnknown, "the challenge has no signed request"));
     };
     let key = kept.response_key()?;
-    let request = current.redirect_request(&client.client_id(), &challenge.issued, key.as_ref());
-    let signed = client.sign(&request, wallet_nonce, now, challenge.issued.expires);
+    let request = AuthorizationRequest { challenge: &challenge.issued, key: key.as_ref() };
+    let signed = request.request_object(client, &current.response_uri(), wallet_nonce, now)?;
     Ok(([(header::CONTENT_TYPE, "application/oauth-authz-req+jwt")], signed).into_response())
 }
 
@@ -244,8 +252,8 @@ impl Session {
                 return forbidden("the address is none of the merchant's `redirect_uris`");
             }
             FlowRequest::Redirect { .. } => match client {
-                Some(client) => (client.client_id(), true),
-                None if current.demo => (current.demo_client_id(), false),
+                Some(client) => (client.client_id().to_owned(), true),
+                None if current.demo => (openid4vp::redirect_uri_client_id(&current.response_uri()), false),
                 None => return malformed("the merchant has no `client`, so it can't sign a request"),
             },
             FlowRequest::DcApi { origin, .. } if !access.origins.contains(origin) => {
@@ -276,32 +284,27 @@ impl Session {
         let current = app.now();
         let client = current.client(merchant);
         let key = self.kept.response_key()?;
+        let request = AuthorizationRequest { challenge: &issued, key: key.as_ref() };
         let (redirect, dc_api) = match (&self.kept.flow, client) {
             (FlowRequest::Redirect { .. }, Some(client)) => {
-                let (client_id, request_uri) = (client.client_id(), current.address(&format!("/v1/requests/{}", issued.id)));
-                let wallet_url = openid4vp::wallet_url(&current.wallet, &client_id, &request_uri);
+                let (client_id, request_uri) =
+                    (client.client_id(), current.address(&format!("/v1/requests/{}", issued.id)));
+                let wallet_url = openid4vp::link(&current.wallet, client_id, &request_uri);
+                let client_id = client_id.to_owned();
                 (Some(RedirectRequest { wallet_url, client_id, request_uri: Some(request_uri) }), None)
             }
             (FlowRequest::Redirect { .. }, None) => {
-                let client_id = current.demo_client_id();
-                let request = current.redirect_request(&client_id, &issued, None);
-                let wallet_url = openid4vp::wallet_url_with_request(&current.wallet, &request);
+                let response_uri = current.response_uri();
+                let client_id = openid4vp::redirect_uri_client_id(&response_uri);
+                let wallet_url = request.unsigned_link(&current.wallet, &response_uri)?;
                 (Some(RedirectRequest { wallet_url, client_id, request_uri: None }), None)
             }
-            (FlowRequest::DcApi { origin, signed }, client) => {
-                let signer = client.filter(|_| *signed);
-                let mode = Mode::DcApi { origin, key: key.as_ref() };
-                let request = openid4vp::dc_api_request(&issued, &mode, signer, now);
-                (None, Some(request))
+            (FlowRequest::DcApi { origin, signed: true }, Some(client)) => {
+                (None, Some(request.dc_api_signed(client, std::slice::from_ref(origin), now)?))
             }
+            (FlowRequest::DcApi { .. }, _) => (None, Some(request.dc_api_unsigned()?)),
         };
         Ok(ChallengeResponse { id: issued.id, expires: issued.expires, session_secret: self.secret, redirect, dc_api })
-    }
-}
-
-impl Current {
-    fn redirect_request(&self, client_id: &str, issued: &IssuedChallenge, key: Option<&ResponseKey>) -> Map<String, Value> {
-        openid4vp::redirect_request(client_id, &self.address("/v1/responses"), issued, key)
     }
 }
 

@@ -11,6 +11,7 @@ mod responses;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -34,11 +35,11 @@ use self::caller::{Address, Directory};
 use self::decisions::Told;
 use self::operator::Recent;
 use self::problem::Problem;
-use crate::access::{Access, ServerConfig};
+use crate::access::{Access, ClientFiles, ClientPrefix, ServerConfig};
 use crate::config::Config;
 use crate::error::{Code, Error};
 use crate::host::{Answer, Host, Remembered};
-use crate::openid4vp::Client;
+use crate::openid4vp::{Client, Prefix};
 
 /// Longest body: what the verifier takes (512 KiB), encrypted and encoded.
 const MAX_BODY: usize = 1 << 20;
@@ -86,7 +87,7 @@ pub(crate) struct Current {
 impl Current {
     fn new(config: &Config, server: &ServerConfig, demo: bool) -> Result<Self, Error> {
         let merchant = |(id, merchant): (&String, &crate::config::Merchant)| {
-            let client = merchant.access.client.as_ref().map(Client::from_files).transpose()?;
+            let client = merchant.access.client.as_ref().map(|files| client(files, &server.public_url)).transpose()?;
             Ok((id.clone(), (merchant.access.clone(), client)))
         };
         Ok(Self {
@@ -112,9 +113,9 @@ impl Current {
         format!("{}{path}", self.public_url)
     }
 
-    /// Client identifier of an unsigned request (OpenID4VP 1.0, section 5.9.3).
-    pub(crate) fn demo_client_id(&self) -> String {
-        format!("redirect_uri:{}", self.address("/v1/responses"))
+    /// Where wallets post their answers.
+    pub(crate) fn response_uri(&self) -> String {
+        self.address("/v1/responses")
     }
 
     fn is_page(&self, origin: &str) -> bool {
@@ -198,7 +199,8 @@ impl Server {
         let app = &self.app;
         let cors = {
             let app = app.clone();
-            let is_page = move |origin: &HeaderValue, _: &_| origin.to_str().is_ok_and(|origin| app.now().is_page(origin));
+            let is_page =
+                move |origin: &HeaderValue, _: &_| origin.to_str().is_ok_and(|origin| app.now().is_page(origin));
             CorsLayer::new()
                 .allow_origin(AllowOrigin::predicate(is_page))
                 .allow_methods([Method::GET, Method::POST])
@@ -209,11 +211,15 @@ impl Server {
         router
             .route("/openapi.json", axum::routing::get(open_api))
             .fallback(async || Problem::new(Code::RequestUnknown, "there is nothing at this address"))
-            .method_not_allowed_fallback(async || Problem::new(Code::RequestMethod, "another HTTP method is needed here"))
+            .method_not_allowed_fallback(async || {
+                Problem::new(Code::RequestMethod, "another HTTP method is needed here")
+            })
             .layer(DefaultBodyLimit::max(MAX_BODY))
             .layer(cors)
             .layer(from_fn_with_state(app.clone(), guard))
-            .layer(CatchPanicLayer::custom(|_| Problem::new(Code::HostRuntime, "a request ended in a panic").into_response()))
+            .layer(CatchPanicLayer::custom(|_| {
+                Problem::new(Code::HostRuntime, "a request ended in a panic").into_response()
+            }))
             .with_state(app.clone())
     }
 
@@ -245,6 +251,22 @@ impl Server {
         forgetting.abort();
         served
     }
+}
+
+/// A merchant as wallets know it.
+fn client(files: &ClientFiles, public_url: &str) -> Result<Client, Error> {
+    let read = |path: &Path| {
+        let failed = |error| Error::host(Code::HostInput, format!("{}: {error}", path.display()));
+        std::fs::read(path).map_err(failed)
+    };
+    let prefix = match files.prefix {
+        ClientPrefix::X509Hash => Prefix::X509Hash,
+        ClientPrefix::X509SanDns => {
+            let uri = public_url.parse::<axum::http::Uri>().ok();
+            Prefix::X509SanDns(uri.and_then(|uri| uri.host().map(str::to_owned)).unwrap_or_default())
+        }
+    };
+    Client::from_pem(&read(&files.certificates)?, &read(&files.key)?, &prefix)
 }
 
 fn server_of(config: &Config) -> Result<&ServerConfig, Error> {

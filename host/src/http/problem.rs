@@ -102,10 +102,16 @@ fn status(error: &Error) -> StatusCode {
         Code::HostOverloaded | Code::HostStore | Code::HostRuntime => StatusCode::SERVICE_UNAVAILABLE,
         Code::RequestUnauthorized => StatusCode::UNAUTHORIZED,
         Code::RequestForbidden => StatusCode::FORBIDDEN,
-        Code::RequestMalformed | Code::ChallengeMalformed | Code::ResponseMalformed | Code::ResponseEncryption => {
-            StatusCode::BAD_REQUEST
-        }
-        Code::RequestTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Code::RequestMalformed
+        | Code::ChallengeMalformed
+        | Code::ResponseMalformed
+        | Code::ResponseUnencrypted
+        | Code::ResponseAlgorithm
+        | Code::ResponseKey
+        | Code::ResponseEphemeralKey
+        | Code::ResponseDecryption
+        | Code::ResponseState => StatusCode::BAD_REQUEST,
+        Code::RequestTooLarge | Code::ResponseTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
         Code::RequestRate => StatusCode::TOO_MANY_REQUESTS,
         Code::RequestUnknown | Code::ChallengeUnknown | Code::DecisionUnknown | Code::MerchantUnknown => {

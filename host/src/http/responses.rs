@@ -64,7 +64,10 @@ pub(crate) async fn respond(
     Origin(origin): Origin,
     request: Request,
 ) -> Result<Json<Accepted>, Problem> {
-    let is_json = request.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    let is_json = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
     match is_json {
         true => from_page(&app, origin, request).await,
         false => from_wallet(&app, request).await,
@@ -74,13 +77,15 @@ pub(crate) async fn respond(
 async fn from_wallet(app: &App, request: Request) -> Result<Json<Accepted>, Problem> {
     let form = Bytes::from_request(request, app).await.map_err(|error| refused(error.status(), &error.body_text()))?;
     let posted = Posted::from_form(&form)?;
-    let challenge = app.host().remembered(posted.challenge(), app.clock()).await?;
+    let unnamed = || Problem::new(Code::ResponseMalformed, "the response does not say which challenge it answers");
+    let id = posted.challenge_id().ok_or_else(unnamed)?;
+    let challenge = app.host().remembered(id, app.clock()).await?;
     let kept = Kept::of(&challenge)?;
     let FlowRequest::Redirect { redirect_uri, .. } = &kept.flow else {
         return Err(Problem::new(Code::RequestMalformed, "this challenge is answered through the merchant's page"));
     };
     let redirect_uri = redirect_uri.clone();
-    let response = posted.open(kept.response_key()?.as_ref())?;
+    let response = posted.open(&challenge.issued.id, kept.response_key()?.as_ref())?;
     take(app, &challenge, response).await?;
     let Some(redirect_uri) = redirect_uri else { return Ok(Json(Accepted { redirect_uri: None })) };
     let code = random_id()?;
@@ -104,7 +109,7 @@ async fn from_page(app: &App, origin: Option<String>, request: Request) -> Resul
     if origin.is_some_and(|origin| origin != *expected) {
         return Err(Problem::new(Code::RequestForbidden, "the page is of another origin than the challenge"));
     }
-    let response = Posted::from_dc_api(&id, data)?.open(kept.response_key()?.as_ref())?;
+    let response = Posted::from_dc_api(&Value::Object(data))?.open(&id, kept.response_key()?.as_ref())?;
     take(app, &challenge, response).await?;
     Ok(Json(Accepted { redirect_uri: None }))
 }
@@ -114,7 +119,7 @@ async fn take(app: &App, challenge: &Remembered, response: WalletResponse) -> Re
     let id = &challenge.issued.id;
     let judged = match response {
         WalletResponse::VpToken(vp_token) => app.host().respond(id, vp_token, app.clock()).await.map(Some),
-        WalletResponse::Error(error) => app.host().decline(id, &error, app.clock()).await.map(|()| None),
+        WalletResponse::Error(error) => app.host().decline(id, &error.error, app.clock()).await.map(|()| None),
     };
     app.tell(challenge, judged.as_ref().ok().and_then(Option::as_ref));
     match judged? {

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bandpass::{
-    Access, Answer, Config, Error, Host, IssuedChallenge, Merchant, NewChallenge, NewTransaction, Pin, PolicyConfig, Runtime,
-    Store, digest,
+    Access, Answer, Config, Error, Host, IssuedChallenge, Merchant, NewChallenge, NewTransaction, Pin, PolicyConfig,
+    Runtime, Store, digest,
 };
 use bandpass_roles::{
     BAND_VCT, Band, BandDetails, Issuer, Key, Phone, Request, StatusList, os_rng, random_id, sha256_base64url,
@@ -82,6 +82,8 @@ impl Shop {
         let mut config = Config {
             name: "till-1".into(),
             signing_key: self.key.clone(),
+            signing_key_file: self.path.join("host.jwk"),
+            retired_keys: Vec::new(),
             trust: json!({"issuers": [self.issuer.trust_entry(&[BAND_VCT])]}).to_string().into_bytes(),
             status_lists: vec![self.status_list(0).into_bytes()],
             plugin_folder: self.path.clone(),
@@ -152,7 +154,12 @@ impl Customer {
 pub(crate) fn merchant(policies: &[(&str, String)]) -> Merchant {
     let policies =
         policies.iter().map(|(plugin, settings)| PolicyConfig { plugin: (*plugin).into(), settings: settings.clone() });
-    Merchant { audience: vec!["x509_san_dns:shop.example".into()], policies: policies.collect(), floor: None, access: Access::default() }
+    Merchant {
+        audience: vec!["x509_san_dns:shop.example".into()],
+        policies: policies.collect(),
+        floor: None,
+        access: Access::default(),
+    }
 }
 
 pub(crate) fn settings() -> Value {

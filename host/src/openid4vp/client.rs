@@ -1,0 +1,120 @@
+//! Who asks: the relying party's certificate and key.
+
+use std::fmt;
+
+use bandpass_roles::{Key, base64url};
+use base64ct::{Base64, Encoding as _};
+use p256::SecretKey;
+use p256::pkcs8::{DecodePrivateKey as _, EncodePublicKey as _};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use x509_cert::Certificate;
+use x509_cert::der::{Decode as _, Encode as _};
+use x509_cert::ext::pkix::SubjectAltName;
+use x509_cert::ext::pkix::name::GeneralName;
+
+use crate::error::{Code, Error};
+
+/// Certificates in a chain. Those in use have one or two below the root.
+const MAX_CERTIFICATES: usize = 8;
+
+/// How wallets know a relying party by its certificate (`OpenID4VP` 1.0, section 5.9.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Prefix {
+    /// `x509_hash:` and the base64url SHA-256 of the certificate. Another one with every renewal.
+    X509Hash,
+    /// `x509_san_dns:` and a DNS name that the certificate has: this one, the host of the `response_uri`.
+    X509SanDns(String),
+}
+
+/// A relying party that signs its requests: a certificate chain, the leaf's private key, and a client identifier.
+#[derive(Clone, Debug)]
+pub struct Client {
+    id: String,
+    key: Key,
+    /// The chain as it is sent (RFC 7515, section 4.1.6).
+    x5c: Vec<String>,
+}
+
+impl Client {
+    /// Reads a certificate chain, the leaf first and each certified by the next, and the leaf's private key on P-256, in
+    /// PKCS #8 or SEC 1. Both are PEM. The root's certificate need not be in the chain.
+    ///
+    /// # Errors
+    /// `config.malformed` if one of them is none, the key is another's, or the certificate has not the DNS name.
+    pub fn from_pem(chain: &[u8], key: &[u8], prefix: &Prefix) -> Result<Self, Error> {
+        let chain = CertificateDer::pem_slice_iter(chain).collect::<Result<Vec<_>, _>>();
+        let chain = chain.map_err(|error| wrong_chain(format_args!("the PEM: {error}")))?;
+        if chain.len() > MAX_CERTIFICATES {
+            return Err(wrong_chain(format_args!("more than {MAX_CERTIFICATES} certificates")));
+        }
+        let certificates = chain.iter().zip(1..).map(|(der, place)| {
+            Certificate::from_der(der).map_err(|error| wrong_chain(format_args!("certificate {place}: {error}")))
+        });
+        let certificates = certificates.collect::<Result<Vec<_>, _>>()?;
+        let (Some(der), Some(leaf)) = (chain.first(), certificates.first()) else {
+            return Err(wrong_chain("there is no certificate"));
+        };
+        let by_the_next = certificates
+            .iter()
+            .zip(certificates.iter().skip(1))
+            .all(|(one, next)| one.tbs_certificate().issuer() == next.tbs_certificate().subject());
+        if !by_the_next {
+            return Err(wrong_chain("a certificate is not followed by the one of its issuer; the leaf comes first"));
+        }
+        let key = private_key(key)?;
+        let public_key = key.public_key().to_public_key_der().ok();
+        let certified = leaf.tbs_certificate().subject_public_key_info().to_der().ok();
+        if public_key.as_ref().map(|key| key.as_bytes()) != certified.as_deref() {
+            return Err(wrong_key("it is not the key of the first certificate"));
+        }
+        let id = match prefix {
+            Prefix::X509Hash => format!("x509_hash:{}", base64url(&Sha256::digest(der))),
+            Prefix::X509SanDns(host) if has_dns_name(leaf, host) => format!("x509_san_dns:{host}"),
+            Prefix::X509SanDns(host) => {
+                return Err(wrong_chain(format_args!("the first certificate has no DNS name `{host}`")));
+            }
+        };
+        let key = Key::from_bytes(&key.to_bytes()).map_err(wrong_key)?;
+        Ok(Self { id, key, x5c: chain.iter().map(|der| Base64::encode_string(der)).collect() })
+    }
+
+    /// The full client identifier, with its prefix: also the audience of proofs, but for the Digital Credentials API.
+    #[must_use]
+    pub fn client_id(&self) -> &str {
+        &self.id
+    }
+
+    /// A Request Object (RFC 9101, section 4) with these claims.
+    pub(super) fn sign(&self, claims: &Value) -> String {
+        self.key.sign(&json!({"alg": "ES256", "typ": "oauth-authz-req+jwt", "x5c": self.x5c}), claims)
+    }
+}
+
+fn private_key(pem: &[u8]) -> Result<SecretKey, Error> {
+    // What the crates say of a key that can't be read shows nothing of it.
+    let der = PrivateKeyDer::from_pem_slice(pem).map_err(wrong_key)?;
+    match &der {
+        PrivateKeyDer::Pkcs8(der) => SecretKey::from_pkcs8_der(der.secret_pkcs8_der()).map_err(wrong_key),
+        PrivateKeyDer::Sec1(der) => SecretKey::from_sec1_der(der.secret_sec1_der()).map_err(wrong_key),
+        _ => Err(wrong_key("it is neither PKCS #8 nor SEC 1")),
+    }
+}
+
+/// A wallet compares the name as it stands with the host of the `response_uri`; a wildcard is no such name.
+fn has_dns_name(certificate: &Certificate, host: &str) -> bool {
+    let names = certificate.tbs_certificate().get_extension::<SubjectAltName>().ok().flatten();
+    names.is_some_and(|(_, SubjectAltName(names))| {
+        names.iter().any(|name| matches!(name, GeneralName::DnsName(name) if name.as_str() == host))
+    })
+}
+
+fn wrong_chain(why: impl fmt::Display) -> Error {
+    Error::host(Code::ConfigMalformed, format!("the client's certificates: {why}"))
+}
+
+fn wrong_key(why: impl fmt::Display) -> Error {
+    Error::host(Code::ConfigMalformed, format!("the client's private key: {why}"))
+}
