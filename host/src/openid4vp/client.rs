@@ -118,3 +118,86 @@ fn wrong_chain(why: impl fmt::Display) -> Error {
 fn wrong_key(why: impl fmt::Display) -> Error {
     Error::host(Code::ConfigMalformed, format!("the client's private key: {why}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use bandpass_conformance::RelyingParty;
+    use base64ct::Base64UrlUnpadded;
+
+    use super::*;
+
+    fn party() -> RelyingParty {
+        RelyingParty::new(&["shop.example", "*.shop.example"]).expect("certificates")
+    }
+
+    fn refused(chain: &str, key: &str, prefix: &Prefix) -> String {
+        let error = Client::from_pem(chain.as_bytes(), key.as_bytes(), prefix).expect_err("refused");
+        assert_eq!(error.code(), "config.malformed");
+        error.message().to_owned()
+    }
+
+    /// A private key on P-256 in SEC 1, or anything else.
+    fn pem(label: &str, der: &[u8]) -> String {
+        format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", Base64::encode_string(der))
+    }
+
+    #[test]
+    fn the_client_identifier_is_that_of_the_leaf() {
+        let RelyingParty { chain, key, .. } = party();
+        let client = |prefix| Client::from_pem(chain.as_bytes(), key.as_bytes(), &prefix).expect("a client");
+        let dns = client(Prefix::X509SanDns("shop.example".into()));
+        assert_eq!(dns.client_id(), "x509_san_dns:shop.example");
+        let hash = client(Prefix::X509Hash);
+        let digest = hash.client_id().strip_prefix("x509_hash:").expect("a prefix");
+        let leaf = Base64::decode_vec(&hash.x5c[0]).expect("base64");
+        assert_eq!(Base64UrlUnpadded::decode_vec(digest).expect("base64url"), Sha256::digest(leaf).to_vec());
+        assert_eq!(hash.x5c.len(), 2);
+    }
+
+    #[test]
+    fn a_key_may_be_sec_1_and_stand_among_other_things() {
+        let RelyingParty { chain, key, .. } = party();
+        let secret = private_key(key.as_bytes()).expect("a key");
+        let sec1 = pem("EC PRIVATE KEY", &secret.to_sec1_der().expect("DER"));
+        let file = format!("of the shop\n{}{sec1}", pem("EC PARAMETERS", b"\x06\x08"));
+        assert!(Client::from_pem(chain.as_bytes(), file.as_bytes(), &Prefix::X509Hash).is_ok());
+        assert!(Client::from_pem(format!("{sec1}{chain}").as_bytes(), file.as_bytes(), &Prefix::X509Hash).is_ok());
+    }
+
+    #[test]
+    fn files_that_will_not_do_are_refused_by_what_is_wrong() {
+        let RelyingParty { chain, key, .. } = party();
+        let hash = &Prefix::X509Hash;
+        let reversed = chain.split_inclusive("-----END CERTIFICATE-----\n").rev().collect::<String>();
+        for (wrong_chain, why) in [
+            (String::new(), "there is no certificate"),
+            (key.clone(), "there is no certificate"),
+            (chain.replace("-----END", "----END"), "the PEM"),
+            (pem("CERTIFICATE", b"0"), "certificate 1"),
+            (format!("{chain}{}", pem("CERTIFICATE", b"0")), "certificate 3"),
+            (reversed, "is not followed by the one of its issuer"),
+            (chain.repeat(5), "more than 8"),
+        ] {
+            let message = refused(&wrong_chain, &key, hash);
+            assert!(message.starts_with("the client's certificates") && message.contains(why), "{message}");
+        }
+        let stranger = SecretKey::from_slice(&[7; 32]).expect("a key").to_sec1_der().expect("DER");
+        let mut cut = stranger.clone();
+        cut.truncate(20);
+        for (wrong_key, why) in [
+            (String::new(), ""),
+            (chain.clone(), ""),
+            (pem("RSA PRIVATE KEY", b"0"), "neither"),
+            (pem("EC PRIVATE KEY", &cut), ""),
+            (pem("PRIVATE KEY", &stranger), ""),
+            (pem("EC PRIVATE KEY", &stranger), "not the key of the first certificate"),
+        ] {
+            let message = refused(&chain, &wrong_key, hash);
+            assert!(message.starts_with("the client's private key") && message.contains(why), "{message}");
+            assert!(message.len() < 120, "{message}");
+        }
+        for host in ["example", "www.shop.example", "SHOP.example", ""] {
+            assert!(refused(&chain, &key, &Prefix::X509SanDns(host.into())).contains("no DNS name"), "{host}");
+        }
+    }
+}
