@@ -17,7 +17,7 @@
 //                                   fetched,    [ method, URL ] of the Request Object
 //                                   posted,     [ URL, body ] to the `response_uri`, or
 //                                   data,       what the Digital Credentials API returns
-//                                   error } ] } why the wallet does not answer; the protocol's error is sent then
+//                                   error } ] } why the wallet does not answer; an error response is sent then
 //
 // The exit code is 0 whenever the work was done, whatever came out of it.
 
@@ -32,6 +32,33 @@ import { base64url, calculateJwkThumbprint, CompactEncrypt, compactVerify, impor
 
 const NAME = "@openid4vc/openid4vp";
 const { dependencies } = JSON.parse(readFileSync(new URL("package.json", import.meta.url)));
+
+const callbacks = {
+  hash: (data, algorithm) => digest(data, algorithm),
+  verifyJwt: async (signer, { compact }) => {
+    if (signer.method !== "x5c" || signer.alg !== "ES256") throw new Error("not signed with a certificate");
+    const chain = [...signer.x5c.map((der) => new X509Certificate(Buffer.from(der, "base64"))), trusted];
+    chain.forEach((certificate, place) => {
+      const issuer = chain[place + 1] ?? trusted;
+      if (!certificate.checkIssued(issuer) || !certificate.verify(issuer.publicKey)) throw new Error("no chain");
+      if (Date.parse(certificate.validTo) < Date.now()) throw new Error("a certificate has expired");
+    });
+    await compactVerify(compact, chain[0].publicKey, { algorithms: ["ES256"] });
+    return { verified: true, signerJwk: chain[0].publicKey.export({ format: "jwk" }) };
+  },
+  getX509CertificateMetadata: (der) => {
+    const names = new X509Certificate(Buffer.from(der, "base64")).subjectAltName?.split(", ") ?? [];
+    const of = (type) => names.filter((name) => name.startsWith(type)).map((name) => name.slice(type.length));
+    return { sanDnsNames: of("DNS:"), sanUriNames: of("URI:") };
+  },
+  encryptJwe: async ({ publicJwk, apu, apv, alg, enc }, data) => {
+    const jwe = await new CompactEncrypt(new TextEncoder().encode(data))
+      .setProtectedHeader({ alg, enc, kid: publicJwk.kid })
+      .setKeyManagementParameters({ apu: base64url.decode(apu), apv: base64url.decode(apv) })
+      .encrypt(await importJWK(publicJwk, alg));
+    return { jwe, encryptionJwk: publicJwk };
+  },
+};
 
 const { now, root, credential, band, phone, cases } = await json(process.stdin);
 mock.timers.enable({ apis: ["Date"], now: now * 1000 });
@@ -83,8 +110,9 @@ async function answer({ link, dc_api: dcApi, origin, request_object: requestObje
       ...(encrypted && { jarm: { serverMetadata: metadata, encryption: { nonce: randomUUID() } } }),
     });
   } catch (error) {
-    result.error = String(error.message);
-    response = { authorizationResponsePayload: { ...error.errorResponse, state: payload?.state } };
+    const protocol = error.errorResponse ?? { error: "invalid_request", error_description: error.message };
+    result.error = protocol.error_description;
+    response = { authorizationResponsePayload: { ...protocol, state: payload?.state } };
   }
   const { authorizationResponsePayload, jarm } = response;
   if (dcApi) {
@@ -98,33 +126,6 @@ async function answer({ link, dc_api: dcApi, origin, request_object: requestObje
   }
   return result;
 }
-
-const callbacks = {
-  hash: (data, algorithm) => digest(data, algorithm),
-  verifyJwt: async (signer, { compact }) => {
-    if (signer.method !== "x5c" || signer.alg !== "ES256") throw new Error("not signed with a certificate");
-    const chain = [...signer.x5c.map((der) => new X509Certificate(Buffer.from(der, "base64"))), trusted];
-    chain.forEach((certificate, place) => {
-      const issuer = chain[place + 1] ?? trusted;
-      if (!certificate.checkIssued(issuer) || !certificate.verify(issuer.publicKey)) throw new Error("no chain");
-      if (Date.parse(certificate.validTo) < Date.now()) throw new Error("a certificate has expired");
-    });
-    await compactVerify(compact, chain[0].publicKey, { algorithms: ["ES256"] });
-    return { verified: true, signerJwk: chain[0].publicKey.export({ format: "jwk" }) };
-  },
-  getX509CertificateMetadata: (der) => {
-    const names = new X509Certificate(Buffer.from(der, "base64")).subjectAltName?.split(", ") ?? [];
-    const of = (type) => names.filter((name) => name.startsWith(type)).map((name) => name.slice(type.length));
-    return { sanDnsNames: of("DNS:"), sanUriNames: of("URI:") };
-  },
-  encryptJwe: async ({ publicJwk, apu, apv, alg, enc }, data) => {
-    const jwe = await new CompactEncrypt(new TextEncoder().encode(data))
-      .setProtectedHeader({ alg, enc, kid: publicJwk.kid })
-      .setKeyManagementParameters({ apu: base64url.decode(apu), apv: base64url.decode(apv) })
-      .encrypt(await importJWK(publicJwk, alg));
-    return { jwe, encryptionJwk: publicJwk };
-  },
-};
 
 // What was asked for, disclosed by the band and approved on the phone (band profile).
 async function vpToken({ dcql, transactionData = [], authorizationRequestPayload }, audience) {

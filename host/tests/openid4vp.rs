@@ -51,7 +51,6 @@ struct Case {
 /// A shop that is open to wallets, and the wallet of a customer.
 struct Till {
     host: Host,
-    party: RelyingParty,
     hash: Client,
     dns: Client,
     wallet: Value,
@@ -76,7 +75,7 @@ impl Till {
             "credential": lin.band.credential(), "band": lin.key.to_private_jwk(),
             "phone": lin.phone_key.to_private_jwk()});
         let host = shop.host(config, Store::in_memory().expect("a store"));
-        Self { host, party, hash, dns, wallet }
+        Self { host, hash, dns, wallet }
     }
 
     async fn case(&self, encrypted: bool, client: &str, ask: impl FnOnce(&AuthorizationRequest<'_>) -> Value) -> Case {
@@ -96,7 +95,7 @@ impl Till {
         input["cases"] = cases.collect::<Vec<_>>().into();
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../conformance/peers/openid4vp.mjs");
         let mut node = Command::new("node");
-        node.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped());
+        node.arg("--no-warnings").arg(script).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut running = node.spawn().expect("it starts: run `cargo xtask setup`");
         running.stdin.take().expect("a pipe").write_all(input.to_string().as_bytes()).expect("written");
         let output = running.wait_with_output().expect("it ends");
@@ -213,7 +212,7 @@ fn a_wallet_refuses_what_is_not_as_it_should_be_and_says_so() {
     let (hash, dns) = (&till.hash, &till.dns);
     let other = RelyingParty::new(&["other.example"]).expect("certificates");
     let prefix = Prefix::X509SanDns("other.example".into());
-    let other = Client::from_pem(other.chain.as_bytes(), till.party.key.as_bytes(), &prefix).expect("a client");
+    let other = Client::from_pem(other.chain.as_bytes(), other.key.as_bytes(), &prefix).expect("a client");
     run(async {
         let cases = [
             (
@@ -229,6 +228,17 @@ fn a_wallet_refuses_what_is_not_as_it_should_be_and_says_so() {
                 till.case(true, "", |request| {
                     let object = request.request_object(dns, RESPONSE_URI, None, NOW).expect("signed");
                     by_link(hash, &object, "A128GCM")
+                })
+                .await,
+            ),
+            (
+                "a request that was changed",
+                till.case(true, "", |request| {
+                    let object = request.request_object(hash, RESPONSE_URI, None, NOW).expect("signed");
+                    let (signed, _) = object.rsplit_once('.').expect("a signature");
+                    let another = request.request_object(hash, RESPONSE_URI, None, NOW + 1).expect("signed");
+                    let (_, signature) = another.rsplit_once('.').expect("a signature");
+                    by_link(hash, &format!("{signed}.{signature}"), "A128GCM")
                 })
                 .await,
             ),

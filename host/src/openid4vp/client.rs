@@ -65,9 +65,9 @@ impl Client {
             return Err(wrong_chain("a certificate is not followed by the one of its issuer; the leaf comes first"));
         }
         let key = private_key(key)?;
-        let public_key = key.public_key().to_public_key_der().ok();
-        let certified = leaf.tbs_certificate().subject_public_key_info().to_der().ok();
-        if public_key.as_ref().map(|key| key.as_bytes()) != certified.as_deref() {
+        let public_key = key.public_key().to_public_key_der().map_err(wrong_key)?;
+        let certified = leaf.tbs_certificate().subject_public_key_info().to_der().map_err(wrong_chain)?;
+        if public_key.as_bytes() != certified {
             return Err(wrong_key("it is not the key of the first certificate"));
         }
         let id = match prefix {
@@ -94,8 +94,8 @@ impl Client {
 }
 
 fn private_key(pem: &[u8]) -> Result<SecretKey, Error> {
-    // What the crates say of a key that can't be read shows nothing of it.
-    let der = PrivateKeyDer::from_pem_slice(pem).map_err(wrong_key)?;
+    // The error may have a line of the file in it.
+    let der = PrivateKeyDer::from_pem_slice(pem).map_err(|_| wrong_key("the PEM has none that can be read"))?;
     match &der {
         PrivateKeyDer::Pkcs8(der) => SecretKey::from_pkcs8_der(der.secret_pkcs8_der()).map_err(wrong_key),
         PrivateKeyDer::Sec1(der) => SecretKey::from_sec1_der(der.secret_sec1_der()).map_err(wrong_key),
@@ -168,7 +168,8 @@ mod tests {
     fn files_that_will_not_do_are_refused_by_what_is_wrong() {
         let RelyingParty { chain, key, .. } = party();
         let hash = &Prefix::X509Hash;
-        let reversed = chain.split_inclusive("-----END CERTIFICATE-----\n").rev().collect::<String>();
+        let (leaf, above) = chain.split_at(chain.rfind("-----BEGIN").expect("a certificate"));
+        let reversed = format!("{above}{leaf}");
         for (wrong_chain, why) in [
             (String::new(), "there is no certificate"),
             (key.clone(), "there is no certificate"),
@@ -184,9 +185,11 @@ mod tests {
         let stranger = SecretKey::from_slice(&[7; 32]).expect("a key").to_sec1_der().expect("DER");
         let mut cut = stranger.clone();
         cut.truncate(20);
+        let secret = Base64::encode_string(&stranger);
         for (wrong_key, why) in [
-            (String::new(), ""),
-            (chain.clone(), ""),
+            (String::new(), "none that can be read"),
+            (chain.clone(), "none that can be read"),
+            (format!("-----BEGIN EC PRIVATE KEY {secret}"), "none that can be read"),
             (pem("RSA PRIVATE KEY", b"0"), "neither"),
             (pem("EC PRIVATE KEY", &cut), ""),
             (pem("PRIVATE KEY", &stranger), ""),
@@ -194,7 +197,7 @@ mod tests {
         ] {
             let message = refused(&chain, &wrong_key, hash);
             assert!(message.starts_with("the client's private key") && message.contains(why), "{message}");
-            assert!(message.len() < 120, "{message}");
+            assert!(!message.contains(&secret[20..40]), "{message}");
         }
         for host in ["example", "www.shop.example", "SHOP.example", ""] {
             assert!(refused(&chain, &key, &Prefix::X509SanDns(host.into())).contains("no DNS name"), "{host}");

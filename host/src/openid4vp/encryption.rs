@@ -6,6 +6,7 @@ use bandpass_roles::base64url;
 use base64ct::{Base64UrlUnpadded, Encoding as _};
 use p256::elliptic_curve::Generate as _;
 use p256::elliptic_curve::ecdh::SharedSecret;
+use p256::elliptic_curve::sec1::ToSec1Point as _;
 use p256::{NistP256, PublicKey, SecretKey};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;

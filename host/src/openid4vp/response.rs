@@ -248,7 +248,7 @@ mod tests {
             (r#"{"vp_token":{},"state":"another"}"#, KID, "response.state"),
             (r#"{"vp_token":{},"error":"access_denied"}"#, KID, "response.malformed"),
             (r#"{"vp_token":{},"vp_token":{}}"#, KID, "response.malformed"),
-            (r#"[null,{},null,null,null]"#, KID, "response.malformed"),
+            ("[null,{},null,null,null]", KID, "response.malformed"),
             (nested.as_str(), KID, "response.malformed"),
             ("ey~", KID, "response.malformed"),
         ] {
