@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use base64ct::{Base64, Encoding as _};
+use p256::SecretKey;
 use p256::ecdsa::{DerSignature, SigningKey};
-use p256::pkcs8::EncodePublicKey as _;
+use p256::pkcs8::{EncodePrivateKey as _, EncodePublicKey as _};
 use x509_cert::builder::profile::BuilderProfile;
 use x509_cert::builder::{Builder as _, CertificateBuilder};
 use x509_cert::certificate::TbsCertificate;
@@ -94,6 +95,40 @@ pub(crate) const LEAF: Certificate = Certificate {
 /// The same by the intermediate authority.
 pub(crate) const LOW_LEAF: Certificate =
     Certificate { issuer: INTERMEDIATE.subject, issuer_key: INTERMEDIATE.key, ..LEAF };
+
+/// A relying party that signs its requests, with files as it would have them. From fixed keys: for tests.
+#[derive(Clone, Debug)]
+pub struct RelyingParty {
+    /// Its certificate, and that of the authority which certified it (PEM).
+    pub chain: String,
+    /// Its private key (PEM, PKCS #8).
+    pub key: String,
+    /// The certificate of the root above (DER).
+    pub root: Vec<u8>,
+}
+
+impl RelyingParty {
+    /// One whose certificate has these DNS names.
+    ///
+    /// # Errors
+    /// If a name is none.
+    pub fn new(dns: &'static [&'static str]) -> Result<Self> {
+        const KEY: u8 = 13;
+        let leaf =
+            Certificate { subject: "CN=Shop,C=FR", key: KEY, ends: INTERMEDIATE.ends, dns, uris: &[], ..LOW_LEAF };
+        let key = SecretKey::from_slice(&[KEY; 32]).ok().context("a key")?;
+        Ok(Self {
+            chain: pem("CERTIFICATE", &leaf.der()?) + &pem("CERTIFICATE", &INTERMEDIATE.der()?),
+            key: pem("PRIVATE KEY", key.to_pkcs8_der()?.as_bytes()),
+            root: ROOT.der()?,
+        })
+    }
+}
+
+/// RFC 7468, with lines of any length.
+fn pem(label: &str, der: &[u8]) -> String {
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", Base64::encode_string(der))
+}
 
 impl Certificate {
     pub(crate) fn der(&self) -> Result<Vec<u8>> {

@@ -12,6 +12,7 @@ pub mod peers;
 pub mod suite;
 mod vectors;
 
+pub use certificate::RelyingParty;
 pub use native::claim_path;
 
 use std::collections::BTreeMap;

@@ -65,9 +65,9 @@ impl Client {
             return Err(wrong_chain("a certificate is not followed by the one of its issuer; the leaf comes first"));
         }
         let key = private_key(key)?;
-        let public_key = key.public_key().to_public_key_der().ok();
-        let certified = leaf.tbs_certificate().subject_public_key_info().to_der().ok();
-        if public_key.as_ref().map(|key| key.as_bytes()) != certified.as_deref() {
+        let public_key = key.public_key().to_public_key_der().map_err(wrong_key)?;
+        let certified = leaf.tbs_certificate().subject_public_key_info().to_der().map_err(wrong_chain)?;
+        if public_key.as_bytes() != certified {
             return Err(wrong_key("it is not the key of the first certificate"));
         }
         let id = match prefix {
@@ -94,8 +94,8 @@ impl Client {
 }
 
 fn private_key(pem: &[u8]) -> Result<SecretKey, Error> {
-    // What the crates say of a key that can't be read shows nothing of it.
-    let der = PrivateKeyDer::from_pem_slice(pem).map_err(wrong_key)?;
+    // The error may have a line of the file in it.
+    let der = PrivateKeyDer::from_pem_slice(pem).map_err(|_| wrong_key("the PEM has none that can be read"))?;
     match &der {
         PrivateKeyDer::Pkcs8(der) => SecretKey::from_pkcs8_der(der.secret_pkcs8_der()).map_err(wrong_key),
         PrivateKeyDer::Sec1(der) => SecretKey::from_sec1_der(der.secret_sec1_der()).map_err(wrong_key),
@@ -117,4 +117,90 @@ fn wrong_chain(why: impl fmt::Display) -> Error {
 
 fn wrong_key(why: impl fmt::Display) -> Error {
     Error::host(Code::ConfigMalformed, format!("the client's private key: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use bandpass_conformance::RelyingParty;
+    use base64ct::Base64UrlUnpadded;
+
+    use super::*;
+
+    fn party() -> RelyingParty {
+        RelyingParty::new(&["shop.example", "*.shop.example"]).expect("certificates")
+    }
+
+    fn refused(chain: &str, key: &str, prefix: &Prefix) -> String {
+        let error = Client::from_pem(chain.as_bytes(), key.as_bytes(), prefix).expect_err("refused");
+        assert_eq!(error.code(), "config.malformed");
+        error.message().to_owned()
+    }
+
+    /// A private key on P-256 in SEC 1, or anything else.
+    fn pem(label: &str, der: &[u8]) -> String {
+        format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", Base64::encode_string(der))
+    }
+
+    #[test]
+    fn the_client_identifier_is_that_of_the_leaf() {
+        let RelyingParty { chain, key, .. } = party();
+        let client = |prefix| Client::from_pem(chain.as_bytes(), key.as_bytes(), &prefix).expect("a client");
+        let dns = client(Prefix::X509SanDns("shop.example".into()));
+        assert_eq!(dns.client_id(), "x509_san_dns:shop.example");
+        let hash = client(Prefix::X509Hash);
+        let digest = hash.client_id().strip_prefix("x509_hash:").expect("a prefix");
+        let leaf = Base64::decode_vec(&hash.x5c[0]).expect("base64");
+        assert_eq!(Base64UrlUnpadded::decode_vec(digest).expect("base64url"), Sha256::digest(leaf).to_vec());
+        assert_eq!(hash.x5c.len(), 2);
+    }
+
+    #[test]
+    fn a_key_may_be_sec_1_and_stand_among_other_things() {
+        let RelyingParty { chain, key, .. } = party();
+        let secret = private_key(key.as_bytes()).expect("a key");
+        let sec1 = pem("EC PRIVATE KEY", &secret.to_sec1_der().expect("DER"));
+        let file = format!("of the shop\n{}{sec1}", pem("EC PARAMETERS", b"\x06\x08"));
+        assert!(Client::from_pem(chain.as_bytes(), file.as_bytes(), &Prefix::X509Hash).is_ok());
+        assert!(Client::from_pem(format!("{sec1}{chain}").as_bytes(), file.as_bytes(), &Prefix::X509Hash).is_ok());
+    }
+
+    #[test]
+    fn files_that_will_not_do_are_refused_by_what_is_wrong() {
+        let RelyingParty { chain, key, .. } = party();
+        let hash = &Prefix::X509Hash;
+        let (leaf, above) = chain.split_at(chain.rfind("-----BEGIN").expect("a certificate"));
+        let reversed = format!("{above}{leaf}");
+        for (wrong_chain, why) in [
+            (String::new(), "there is no certificate"),
+            (key.clone(), "there is no certificate"),
+            (chain.replace("-----END", "----END"), "the PEM"),
+            (pem("CERTIFICATE", b"0"), "certificate 1"),
+            (format!("{chain}{}", pem("CERTIFICATE", b"0")), "certificate 3"),
+            (reversed, "is not followed by the one of its issuer"),
+            (chain.repeat(5), "more than 8"),
+        ] {
+            let message = refused(&wrong_chain, &key, hash);
+            assert!(message.starts_with("the client's certificates") && message.contains(why), "{message}");
+        }
+        let stranger = SecretKey::from_slice(&[7; 32]).expect("a key").to_sec1_der().expect("DER");
+        let mut cut = stranger.clone();
+        cut.truncate(20);
+        let secret = Base64::encode_string(&stranger);
+        for (wrong_key, why) in [
+            (String::new(), "none that can be read"),
+            (chain.clone(), "none that can be read"),
+            (format!("-----BEGIN EC PRIVATE KEY {secret}"), "none that can be read"),
+            (pem("RSA PRIVATE KEY", b"0"), "neither"),
+            (pem("EC PRIVATE KEY", &cut), ""),
+            (pem("PRIVATE KEY", &stranger), ""),
+            (pem("EC PRIVATE KEY", &stranger), "not the key of the first certificate"),
+        ] {
+            let message = refused(&chain, &wrong_key, hash);
+            assert!(message.starts_with("the client's private key") && message.contains(why), "{message}");
+            assert!(!message.contains(&secret[20..40]), "{message}");
+        }
+        for host in ["example", "www.shop.example", "SHOP.example", ""] {
+            assert!(refused(&chain, &key, &Prefix::X509SanDns(host.into())).contains("no DNS name"), "{host}");
+        }
+    }
 }

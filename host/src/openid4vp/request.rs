@@ -148,3 +148,86 @@ fn with_query<N: AsRef<str>, V: AsRef<str>>(start: &str, parameters: impl IntoIt
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
     format!("{start}{}{query}", if start.contains('?') { '&' } else { '?' })
 }
+
+#[cfg(test)]
+mod tests {
+    use bandpass_conformance::RelyingParty;
+    use base64ct::{Base64UrlUnpadded, Encoding as _};
+
+    use super::super::Prefix;
+    use super::*;
+
+    fn challenge() -> IssuedChallenge {
+        IssuedChallenge {
+            id: "1".into(),
+            expires: 1_800_000_300,
+            audience: Vec::new(),
+            nonce: "n-0S6_WzA2Mj".into(),
+            dcql: r#"{"credentials":[{"id":"band"}]}"#.into(),
+            transaction_data: vec!["e30".into()],
+        }
+    }
+
+    fn part(jws: &str, place: usize) -> Value {
+        let part = jws.split('.').nth(place).expect("a part");
+        serde_json::from_slice(&Base64UrlUnpadded::decode_vec(part).expect("base64url")).expect("JSON")
+    }
+
+    #[test]
+    fn a_request_object_has_all_that_the_standard_asks_for() {
+        let RelyingParty { chain, key, .. } = RelyingParty::new(&["shop.example"]).expect("certificates");
+        let client = Client::from_pem(chain.as_bytes(), key.as_bytes(), &Prefix::X509Hash).expect("a client");
+        let (challenge, key) = (challenge(), ResponseKey::generate().expect("a key"));
+        let request = AuthorizationRequest { challenge: &challenge, key: Some(&key) };
+        let uri = "https://shop.example/r";
+        let object = request.request_object(&client, uri, Some("w"), 1_800_000_000).expect("signed");
+        let header = part(&object, 0);
+        assert_eq!((&header["alg"], &header["typ"]), (&json!("ES256"), &json!("oauth-authz-req+jwt")));
+        assert_eq!(header["x5c"].as_array().map(Vec::len), Some(2));
+        let algorithms = json!({"sd-jwt_alg_values": ["ES256"], "kb-jwt_alg_values": ["ES256"]});
+        assert_eq!(
+            part(&object, 1),
+            json!({"aud": "https://self-issued.me/v2", "iat": 1_800_000_000, "exp": 1_800_000_300,
+                "client_id": client.client_id(), "response_type": "vp_token", "response_mode": "direct_post.jwt",
+                "response_uri": uri, "nonce": "n-0S6_WzA2Mj", "state": "1", "wallet_nonce": "w",
+                "dcql_query": {"credentials": [{"id": "band"}]}, "transaction_data": ["e30"],
+                "client_metadata": {"vp_formats_supported": {"dc+sd-jwt": algorithms}, "jwks": {"keys": [key.jwk("1")]},
+                    "encrypted_response_enc_values_supported": ["A128GCM", "A256GCM"]}})
+        );
+        let asked = request.dc_api_signed(&client, &["https://shop.example".into()], 1_800_000_000).expect("signed");
+        let claims = part(asked["data"]["request"].as_str().expect("a JWS"), 1);
+        assert_eq!(claims["expected_origins"], json!(["https://shop.example"]));
+        assert_eq!(claims["response_mode"], "dc_api.jwt");
+        assert!(claims.get("state").is_none() && claims.get("response_uri").is_none());
+    }
+
+    #[test]
+    fn what_is_not_signed_names_no_certificate() {
+        let mut challenge = challenge();
+        challenge.transaction_data.clear();
+        let request = AuthorizationRequest { challenge: &challenge, key: None };
+        let asked = request.dc_api_unsigned().expect("a request");
+        assert_eq!(asked["protocol"], "openid4vp-v1-unsigned");
+        for absent in ["client_id", "state", "transaction_data", "expected_origins"] {
+            assert_eq!(asked["data"].get(absent), None, "{absent}");
+        }
+        assert_eq!(asked["data"]["client_metadata"].get("jwks"), None);
+
+        let link = request.unsigned_link("https://wallet.example/open?x=1", "https://shop.example/r").expect("a link");
+        assert!(link.starts_with("https://wallet.example/open?x=1&"), "{link}");
+        let (_, query) = link.split_once('?').expect("a query");
+        let parameters = form_urlencoded::parse(query.as_bytes()).collect::<Vec<_>>();
+        let has = |name: &str, value: &str| parameters.iter().any(|(n, v)| n == name && v == value);
+        assert!(has("client_id", "redirect_uri:https://shop.example/r") && has("response_mode", "direct_post"));
+        assert!(has("dcql_query", &challenge.dcql) && has("nonce", "n-0S6_WzA2Mj") && has("state", "1"));
+
+        challenge.dcql = "{".into();
+        let request = AuthorizationRequest { challenge: &challenge, key: None };
+        assert_eq!(request.dc_api_unsigned().expect_err("refused").code(), "challenge.malformed");
+        assert_eq!(
+            super::link("openid4vp://", "x509_san_dns:shop.example", "https://shop.example/q"),
+            "openid4vp://?client_id=x509_san_dns%3Ashop.example&request_uri=https%3A%2F%2Fshop.example%2Fq\
+             &request_uri_method=post"
+        );
+    }
+}

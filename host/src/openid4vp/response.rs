@@ -6,7 +6,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-use super::encryption::{MAX_RESPONSE_BYTES, ResponseKey, kid};
+use super::encryption::{MAX_RESPONSE_BYTES, ResponseKey, kid, object};
 use crate::error::{Code, Error, readable};
 
 /// What a wallet, or the page that called it, sent: not decrypted yet.
@@ -86,8 +86,8 @@ impl Posted {
     /// # Errors
     /// As [`Posted::from_form`].
     pub fn from_dc_api(data: &Value) -> Result<Self, Error> {
-        let parameters = Parameters::deserialize(data).map_err(|_| malformed(NO_PARAMETERS))?;
-        parameters.posted()
+        let parameters = Parameters::deserialize(data).ok().filter(|_| data.is_object());
+        parameters.ok_or_else(|| malformed(NO_PARAMETERS))?.posted()
     }
 
     /// The challenge that the wallet says it answers: the `kid` of what is encrypted, or `state`. Through the Digital
@@ -116,8 +116,8 @@ impl Posted {
                 return Err(Error::host(Code::ResponseKey, why));
             }
             (Body::Encrypted { jwe, .. }, Some(key)) => {
-                let content = key.decrypt(&jwe, challenge_id)?;
-                let content = serde_json::from_slice::<Parameters>(&content).map_err(|_| malformed(NO_PARAMETERS))?;
+                let content = object::<Parameters>(&key.decrypt(&jwe, challenge_id)?);
+                let content = content.ok_or_else(|| malformed(NO_PARAMETERS))?;
                 let Self { state, body: Body::Plain(response) } = content.posted()? else {
                     return Err(malformed("what is encrypted is encrypted again"));
                 };
@@ -186,5 +186,105 @@ impl<'de> Deserialize<'de> for VpToken {
         }
 
         deserializer.deserialize_map(Members)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::encryption::tests::{KID, encrypt_content};
+    use super::*;
+
+    fn code<T>(result: Result<T, Error>) -> String {
+        result.err().map_or("accepted".into(), |error| error.code().into())
+    }
+
+    fn form(parameters: &[(&str, &str)]) -> Result<Posted, Error> {
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
+        Posted::from_form(body.as_bytes())
+    }
+
+    #[test]
+    fn what_is_not_encrypted_is_a_vp_token_or_an_error() {
+        let posted = form(&[("vp_token", r#" {"b": ["x~"], "a": ["é"]}"#), ("state", "1"), ("iss", "w"), ("iss", "v")]);
+        let posted = posted.expect("read");
+        assert_eq!(posted.challenge_id(), Some("1"));
+        let expected = r#"{"a":["é"],"b":["x~"]}"#.as_bytes().to_vec();
+        assert_eq!(posted.clone().open("1", None).expect("open"), WalletResponse::VpToken(expected.clone()));
+        assert_eq!(code(posted.clone().open("2", None)), "response.state");
+        let key = ResponseKey::generate().expect("a key");
+        assert_eq!(code(posted.open("1", Some(&key))), "response.unencrypted");
+
+        let posted = Posted::from_dc_api(&json!({"vp_token": {"b": ["x~"], "a": ["é"]}})).expect("read");
+        assert_eq!(posted.challenge_id(), None);
+        assert_eq!(posted.open("1", None).expect("open"), WalletResponse::VpToken(expected));
+
+        let error = [("error", "access_denied"), ("error_description", "no\u{1b}[2J"), ("state", "1")];
+        let error = form(&error).expect("read").open("1", Some(&key)).expect("open");
+        let WalletResponse::Error(WalletError { error, description }) = error else { panic!("a vp_token") };
+        assert_eq!((error.as_str(), description.as_deref()), ("access_denied", Some("no\\u{1b}[2J")));
+        assert!(Posted::from_dc_api(&json!({"error": "invalid_request"})).is_ok());
+    }
+
+    #[test]
+    fn what_is_encrypted_says_by_its_key_what_it_answers() {
+        let key = ResponseKey::generate().expect("a key");
+        let open = |content: &str, state: &str, key: Option<&ResponseKey>, sealed_for: &ResponseKey| {
+            let jwe = encrypt_content(sealed_for, content, |_| ());
+            let posted = form(&[("response", &jwe), ("state", state)]).expect("read");
+            assert_eq!(posted.challenge_id(), Some(KID));
+            posted.open(KID, key)
+        };
+        let whole = format!(r#"{{"vp_token":{{"a":["x~"]}},"state":"{KID}"}}"#);
+        let vp_token = WalletResponse::VpToken(br#"{"a":["x~"]}"#.to_vec());
+        assert_eq!(open(&whole, KID, Some(&key), &key).expect("open"), vp_token);
+        let refused = r#"{"error":"access_denied"}"#;
+        let error = WalletError { error: "access_denied".into(), description: None };
+        assert_eq!(open(refused, KID, Some(&key), &key).expect("open"), WalletResponse::Error(error));
+        let nested = json!({"response": encrypt_content(&key, &whole, |_| ())}).to_string();
+        for (content, state, expected) in [
+            (whole.as_str(), "another", "response.state"),
+            (r#"{"vp_token":{},"state":"another"}"#, KID, "response.state"),
+            (r#"{"vp_token":{},"error":"access_denied"}"#, KID, "response.malformed"),
+            (r#"{"vp_token":{},"vp_token":{}}"#, KID, "response.malformed"),
+            ("[null,{},null,null,null]", KID, "response.malformed"),
+            (nested.as_str(), KID, "response.malformed"),
+            ("ey~", KID, "response.malformed"),
+        ] {
+            assert_eq!(code(open(content, state, Some(&key), &key)), expected, "{content}");
+        }
+        assert_eq!(code(open(&whole, KID, None, &key)), "response.key");
+        let jwe = encrypt_content(&key, &whole, |_| ());
+        assert_eq!(code(form(&[("response", &jwe)]).expect("read").open("challenge-2", Some(&key))), "response.key");
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        let jwe = "e30..AAAA.AAAA.AAAA";
+        for parameters in [
+            &[][..],
+            &[("state", "1")],
+            &[("Response", "x")],
+            &[("response", "x")],
+            &[("response", jwe), ("vp_token", "{}")],
+            &[("response", jwe), ("error", "access_denied")],
+            &[("vp_token", "{}"), ("error", "access_denied")],
+            &[("vp_token", "{}"), ("vp_token", "{}")],
+            &[("vp_token", "{}"), ("state", "1"), ("state", "1")],
+            &[("error", "a"), ("error", "a")],
+            &[("vp_token", "ey~")],
+            &[("vp_token", r#""ey~""#)],
+            &[("vp_token", "[]")],
+            &[("vp_token", "{} {}")],
+            &[("vp_token", r#"{"a": ["x"], "a": ["y"]}"#)],
+            &[("vp_token", &"[".repeat(100_000))],
+        ] {
+            assert_eq!(code(form(parameters)), "response.malformed", "{parameters:.60?}");
+        }
+        assert_eq!(code(form(&[("vp_token", &" ".repeat(MAX_RESPONSE_BYTES * 3 / 2))])), "response.too-large");
+        for data in [json!(null), json!([]), json!("x"), json!({}), json!({"vp_token": "ey~"}), json!({"error": 1})] {
+            assert_eq!(code(Posted::from_dc_api(&data)), "response.malformed", "{data}");
+        }
     }
 }

@@ -38,6 +38,7 @@ pub(crate) struct Shop {
 pub(crate) struct Customer {
     pub(crate) key: Key,
     pub(crate) band: Band,
+    pub(crate) phone_key: Key,
     pub(crate) phone: Phone,
 }
 
@@ -115,7 +116,8 @@ impl Shop {
 
     pub(crate) fn customer(&self, account: &str) -> Customer {
         let rng = &mut os_rng();
-        let (key, phone) = (Key::generate(rng), Phone::new(Key::generate(rng)));
+        let (key, phone_key) = (Key::generate(rng), Key::generate(rng));
+        let phone = Phone::new(phone_key.clone());
         let details = BandDetails {
             band_jwk: key.jwk(),
             phone_thumbprint: phone.thumbprint(),
@@ -129,7 +131,7 @@ impl Shop {
         let mut band = Band::new(key.clone(), self.issuer.issue(&details, rng).expect("a credential"));
         band.put_on(NOW - 3_600);
         band.unlock(NOW - 3_000);
-        Customer { key, band, phone }
+        Customer { key, band, phone_key, phone }
     }
 }
 
