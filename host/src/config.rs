@@ -12,6 +12,8 @@ use serde_json::{Map, Value};
 use crate::bindings::sdk::exports::bandpass::sdk::verification::Requirements;
 use crate::error::{Code, Error};
 use crate::json::requirements_over;
+use crate::refresh::{Client, Location, Sources, check_url, first_trust};
+use crate::runtime::digest;
 
 /// A host's configuration. [`Config::from_file`] reads it from TOML.
 #[derive(Clone, Debug)]
@@ -38,6 +40,8 @@ pub struct Config {
     pub challenge_lifetime: u32,
     /// File to which signed checkpoints of the audit chain are appended.
     pub checkpoints: Option<PathBuf>,
+    /// Where newer versions of trust list and status lists come from, for a [`Refresher`](crate::Refresher).
+    pub sources: Sources,
 }
 
 /// Which component a plugin is.
@@ -75,9 +79,13 @@ pub struct PolicyConfig {
 struct ConfigFile {
     name: String,
     signing_key: PathBuf,
-    trust: PathBuf,
+    /// A path or a URL.
+    trust: String,
+    /// Paths and URLs.
     #[serde(default)]
-    status_lists: Vec<PathBuf>,
+    status_lists: Vec<String>,
+    #[serde(default)]
+    fetch: FetchFile,
     plugins: PathBuf,
     #[serde(default)]
     revoked: BTreeSet<String>,
@@ -89,6 +97,12 @@ struct ConfigFile {
     #[serde(default)]
     publisher: BTreeMap<String, PublisherFile>,
     merchant: BTreeMap<String, MerchantFile>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FetchFile {
+    ca: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -122,10 +136,13 @@ impl Config {
     pub const DEFAULT_CHALLENGE_LIFETIME: u32 = 300;
 
     /// Reads a configuration (TOML) and the files that it names, whose paths are relative to it. A signing key that is not
-    /// there is made.
+    /// there is made. A trust list that has a URL is fetched, which may take ten seconds; if it can't be had, the last good
+    /// copy is used, which is kept in the folder `cache` beside the configuration. Status lists with URLs are left to a
+    /// [`Refresher`](crate::Refresher).
     ///
     /// # Errors
-    /// `config.malformed`, or `host.input` if a file can't be read.
+    /// `config.malformed`, `host.input` if a file can't be read, or `fetch.*` and `trust.malformed` if no trust list can be
+    /// had from its URL, and none was before.
     pub fn from_file(path: &Path) -> Result<Self, Error> {
         let malformed = |why: &dyn std::fmt::Display| config_malformed(&path.display(), why);
         let text = String::from_utf8(read(path)?).map_err(|error| malformed(&error))?;
@@ -141,11 +158,32 @@ impl Config {
             let floor = floor.map_err(|why| malformed(&format!("merchant `{id}`: floor: {why}")))?;
             merchants.insert(id, Merchant { audience, policies: policies.collect(), floor });
         }
+        let authorities = file.fetch.ca.map(|ca| read(&folder.join(ca))).transpose()?;
+        let client = Client::new(authorities.as_deref()).map_err(|why| malformed(&format!("fetch.ca: {why}")))?;
+        let location = |named: &String| match named.contains("://") {
+            false => Ok(Location::File(folder.join(named))),
+            true => check_url(named).map(|_| Location::Url(named.clone())).map_err(|error| malformed(&error.message())),
+        };
+        let locations = file.status_lists.iter().map(location).collect::<Result<Vec<_>, _>>()?;
+        let status_lists = locations.iter().filter_map(|location| match location {
+            Location::File(path) => Some(read(path)),
+            Location::Url(_) => None,
+        });
+        let status_lists = status_lists.collect::<Result<_, _>>()?;
+        let (trust, trust_copy) = match location(&file.trust)? {
+            Location::File(path) => (read(&path)?, None),
+            Location::Url(url) => {
+                let copy = folder.join(format!("cache/trust-{}.json", digest(url.as_bytes())));
+                (first_trust(&client, &url, &copy)?, Some(copy))
+            }
+        };
+        let sources = Sources { trust: Some(location(&file.trust)?), trust_copy, status_lists: locations, authorities };
         let config = Self {
             name: file.name,
             signing_key: read_or_create_key(&folder.join(file.signing_key))?,
-            trust: read(&folder.join(file.trust))?,
-            status_lists: file.status_lists.iter().map(|list| read(&folder.join(list))).collect::<Result<_, _>>()?,
+            trust,
+            status_lists,
+            sources,
             plugin_folder: folder.join(file.plugins),
             plugins: file.plugin,
             publishers: file.publisher.into_iter().map(|(name, publisher)| (name, publisher.jwk)).collect(),
