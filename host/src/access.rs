@@ -153,17 +153,21 @@ impl ServerConfig {
         self
     }
 
-    pub(crate) fn check(&self) -> Result<(), String> {
+    /// What is wrong, by the key that it is about.
+    pub(crate) fn problems(&self) -> Vec<(&'static str, String)> {
+        let mut problems = Vec::new();
         if !is_address(&self.public_url) || self.public_url.ends_with('/') {
-            return Err(format!("server: `{}` is no `https` address without a slash at its end", self.public_url));
+            let why = format!("`{}` is no `https` address without a slash at its end", self.public_url);
+            problems.push(("public_url", why));
         }
         if self.certificate.is_some() != self.key.is_some() {
-            return Err("server: `certificate` and `key` belong together".into());
+            problems.push(("certificate", "`certificate` and `key` belong together".into()));
         }
         if self.rate == 0 {
-            return Err("server: `rate` can't be 0".into());
+            problems.push(("rate", "it can't be 0".into()));
         }
-        check_keys(&self.operator_key).map_err(|why| format!("server: {why}"))
+        problems.extend(wrong_keys(&self.operator_key).map(|why| ("operator_key", why)));
+        problems
     }
 }
 
@@ -178,25 +182,24 @@ impl Access {
         self
     }
 
-    pub(crate) fn check(&self) -> Result<(), String> {
-        for origin in &self.origins {
-            let path = origin.split_once("://").map(|(_, rest)| rest.contains(['/', '?', '#']));
-            if !is_address(origin) || path != Some(false) {
-                return Err(format!("`{origin}` is no origin, such as `https://shop.example`"));
-            }
-        }
-        if let Some(uri) = self.redirect_uris.iter().find(|uri| !is_address(uri) || uri.contains('#')) {
-            return Err(format!("`{uri}` is no `https` address to send users back to"));
-        }
-        check_keys(&self.api_key)
+    /// What is wrong, by the key that it is about.
+    pub(crate) fn problems(&self) -> Vec<(&'static str, String)> {
+        let is_origin = |origin: &str| {
+            is_address(origin) && origin.split_once("://").is_some_and(|(_, rest)| !rest.contains(['/', '?', '#']))
+        };
+        let wrong = self.origins.iter().filter(|origin| !is_origin(origin));
+        let origins =
+            wrong.map(|origin| ("origins", format!("`{origin}` is no origin, such as `https://shop.example`")));
+        let wrong = self.redirect_uris.iter().filter(|uri| !is_address(uri) || uri.contains('#'));
+        let uris = wrong.map(|uri| ("redirect_uris", format!("`{uri}` is no `https` address to send users back to")));
+        let keys = wrong_keys(&self.api_key).map(|why| ("api_key", why));
+        origins.chain(uris).chain(keys).collect()
     }
 }
 
-fn check_keys(keys: &BTreeMap<String, ApiKey>) -> Result<(), String> {
-    match keys.iter().find(|(_, key)| !is_sha256(&key.sha256)) {
-        None => Ok(()),
-        Some((id, _)) => Err(format!("API key `{id}`: `sha256` is no SHA-256 in lower-case hexadecimal")),
-    }
+fn wrong_keys(keys: &BTreeMap<String, ApiKey>) -> impl Iterator<Item = String> {
+    let wrong = keys.iter().filter(|(_, key)| !is_sha256(&key.sha256));
+    wrong.map(|(id, _)| format!("`{id}`: `sha256` is no SHA-256 in lower-case hexadecimal"))
 }
 
 pub(crate) fn is_sha256(digest: &str) -> bool {
@@ -237,8 +240,8 @@ mod tests {
         for address in ["", "pay.example", "http://pay.example", "ftp://localhost", "https://", "javascript:alert(1)"] {
             assert!(!is_address(address), "{address}");
         }
-        let origins = |origin: &str| Access { origins: vec![origin.into()], ..Access::default() }.check();
-        assert!(origins("https://shop.example").is_ok());
-        assert!(origins("https://shop.example/").is_err());
+        let origins = |origin: &str| Access { origins: vec![origin.into()], ..Access::default() }.problems();
+        assert_eq!(origins("https://shop.example"), []);
+        assert_eq!(origins("https://shop.example/").len(), 1);
     }
 }

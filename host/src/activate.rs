@@ -62,7 +62,7 @@ pub fn revoke_plugin(config_path: &Path, sha256: &str) -> Result<(), Error> {
     if !config.revoked.insert(sha256.into()) {
         return Ok(());
     }
-    config.check().map_err(|why| Error::host(Code::ConfigMalformed, why))?;
+    config.check()?;
     edit(config_path, |document| {
         let revoked = document.entry("revoked").or_insert(value(Array::new()));
         revoked.as_array_mut()?.push(sha256);

@@ -13,6 +13,8 @@ use crate::access::{Access, ServerConfig, is_sha256};
 use crate::bindings::sdk::exports::bandpass::sdk::verification::Requirements;
 use crate::error::{Code, Error};
 use crate::json::requirements_over;
+use crate::refresh::{Client, Location, Sources, check_url, first_trust};
+use crate::runtime::digest;
 
 /// A host's configuration. [`Config::from_file`] reads it from TOML.
 #[derive(Clone, Debug)]
@@ -45,6 +47,8 @@ pub struct Config {
     pub checkpoints: Option<PathBuf>,
     /// How the server is reached, if there is to be one.
     pub server: Option<ServerConfig>,
+    /// Where newer versions of trust list and status lists come from, for a [`Refresher`](crate::Refresher).
+    pub sources: Sources,
 }
 
 /// Which component a plugin is.
@@ -81,12 +85,16 @@ pub struct PolicyConfig {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ConfigFile {
+pub(crate) struct ConfigFile {
     name: String,
     signing_key: PathBuf,
-    trust: PathBuf,
+    /// A path or a URL.
+    trust: String,
+    /// Paths and URLs.
     #[serde(default)]
-    status_lists: Vec<PathBuf>,
+    status_lists: Vec<String>,
+    #[serde(default)]
+    fetch: FetchFile,
     plugins: PathBuf,
     #[serde(default)]
     revoked: BTreeSet<String>,
@@ -99,6 +107,12 @@ struct ConfigFile {
     publisher: BTreeMap<String, PublisherFile>,
     merchant: BTreeMap<String, MerchantFile>,
     server: Option<ServerConfig>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FetchFile {
+    ca: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -134,15 +148,61 @@ impl Config {
     pub const DEFAULT_CHALLENGE_LIFETIME: u32 = 300;
 
     /// Reads a configuration (TOML) and the files that it names, whose paths are relative to it. A signing key that is not
-    /// there is made.
+    /// there is made. A trust list that has a URL is fetched, which may take ten seconds; if it can't be had, the last good
+    /// copy is used, which is kept in the folder `cache` beside the configuration. Status lists with URLs are left to a
+    /// [`Refresher`](crate::Refresher).
     ///
     /// # Errors
-    /// `config.malformed`, or `host.input` if a file can't be read.
+    /// `config.malformed`, `host.input` if a file can't be read, or `fetch.*` and `trust.malformed` if no trust list can be
+    /// had from its URL, and none was before.
     pub fn from_file(path: &Path) -> Result<Self, Error> {
-        let malformed = |why: &dyn std::fmt::Display| config_malformed(&path.display(), why);
-        let text = String::from_utf8(read(path)?).map_err(|error| malformed(&error))?;
-        let file = toml_edit::de::from_str::<ConfigFile>(&text).map_err(|error| malformed(&error))?;
-        let folder = path.parent().unwrap_or(Path::new("."));
+        let text = text(path)?;
+        let file = toml_edit::de::from_str::<ConfigFile>(&text);
+        let file = file.map_err(|error| config_malformed(&path.display(), &error))?;
+        let mut problems = Problems::default();
+        let config = Self::assemble(file, path.parent().unwrap_or(Path::new(".")), &mut problems);
+        match (config, problems.0.into_iter().next()) {
+            (Some(config), None) => Ok(config),
+            (_, Some(Problem { at, error })) => Err(match error {
+                // Others name what they are about.
+                Error::Host { code: code @ Code::ConfigMalformed, message } => {
+                    Error::host(code, format!("{}: {}: {message}", path.display(), at.join(".")))
+                }
+                other => other,
+            }),
+            (None, None) => Err(config_malformed(&path.display(), &"it can't be read")),
+        }
+    }
+
+    /// Reads what a configuration names, and holds it against itself. None if something that it can't do without is not there.
+    pub(crate) fn assemble(file: ConfigFile, folder: &Path, problems: &mut Problems) -> Option<Self> {
+        let authorities = problems.all(&["fetch", "ca"], file.fetch.ca.map(|ca| read(&folder.join(ca))).transpose());
+        let client = authorities.as_ref().and_then(|authorities| {
+            let client = Client::new(authorities.as_deref()).map_err(|why| Error::host(Code::ConfigMalformed, why));
+            problems.all(&["fetch", "ca"], client)
+        });
+        let location = |named: &str| match named.contains("://") {
+            false => Ok(Location::File(folder.join(named))),
+            true => check_url(named).map(|_| Location::Url(named.to_owned())),
+        };
+        let (mut locations, mut status_lists) = (Vec::new(), Vec::new());
+        for named in &file.status_lists {
+            if let Some(location) = problems.all(&["status_lists"], location(named)) {
+                if let Location::File(path) = &location {
+                    status_lists.extend(problems.all(&["status_lists"], read(path)));
+                }
+                locations.push(location);
+            }
+        }
+        let trust_location = problems.all(&["trust"], location(&file.trust));
+        let (trust, trust_copy) = match (&trust_location, client) {
+            (Some(Location::File(path)), _) => (problems.all(&["trust"], read(path)), None),
+            (Some(Location::Url(url)), Some(client)) => {
+                let copy = folder.join(format!("cache/trust-{}.json", digest(url.as_bytes())));
+                (problems.all(&["trust"], first_trust(&client, url, &copy)), Some(copy))
+            }
+            _ => (None, None),
+        };
         let mut merchants = BTreeMap::new();
         for (id, MerchantFile { audience, policy, floor, access }) in file.merchant {
             let policies = policy.into_iter().map(|PolicyFile { plugin, settings }| PolicyConfig {
@@ -150,19 +210,22 @@ impl Config {
                 settings: Value::Object(settings).to_string(),
             });
             let floor = floor.map(|floor| requirements_over(Requirements::none(), &floor)).transpose();
-            let floor = floor.map_err(|why| malformed(&format!("merchant `{id}`: floor: {why}")))?;
+            let floor = floor.map_err(|why| Error::host(Code::ConfigMalformed, why));
+            let floor = problems.all(&["merchant", &id, "floor"], floor).flatten();
             let access = access.in_folder(folder);
             merchants.insert(id, Merchant { audience, policies: policies.collect(), floor, access });
         }
         let signing_key_file = folder.join(file.signing_key);
-        let (signing_key, retired_keys) = read_or_create_keys(&signing_key_file)?;
+        let keys = problems.all(&["signing_key"], read_or_create_keys(&signing_key_file));
+        let (signing_key, retired_keys) = keys?;
         let config = Self {
             name: file.name,
             signing_key,
             signing_key_file,
             retired_keys,
-            trust: read(&folder.join(file.trust))?,
-            status_lists: file.status_lists.iter().map(|list| read(&folder.join(list))).collect::<Result<_, _>>()?,
+            trust: trust?,
+            status_lists,
+            sources: Sources { trust: trust_location, trust_copy, status_lists: locations, authorities: authorities? },
             plugin_folder: folder.join(file.plugins),
             plugins: file.plugin,
             publishers: file.publisher.into_iter().map(|(name, publisher)| (name, publisher.jwk)).collect(),
@@ -172,45 +235,93 @@ impl Config {
             checkpoints: file.checkpoints.map(|file| folder.join(file)),
             server: file.server.map(|server| server.in_folder(folder)),
         };
-        config.check().map_err(|why| malformed(&why))?;
-        Ok(config)
+        config.find(problems);
+        Some(config)
     }
 
     /// What would otherwise be found out at a till.
-    pub(crate) fn check(&self) -> Result<(), String> {
-        let digests = self.plugins.values().map(|pin| &pin.sha256).chain(&self.revoked);
-        for digest in digests {
-            if !is_sha256(digest) {
-                return Err(format!("`{digest}` is no SHA-256 in lower-case hexadecimal"));
+    ///
+    /// # Errors
+    /// The first of it, as `config.malformed`.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let mut problems = Problems::default();
+        self.find(&mut problems);
+        match problems.0.into_iter().next() {
+            None => Ok(()),
+            Some(Problem { at, error }) => {
+                Err(Error::host(Code::ConfigMalformed, format!("{}: {}", at.join("."), error.message())))
             }
         }
+    }
+
+    fn find(&self, problems: &mut Problems) {
         for (name, pin) in &self.plugins {
-            if let Some(publisher) =
-                pin.publisher.as_ref().filter(|publisher| !self.publishers.contains_key(*publisher))
-            {
-                return Err(format!("plugin `{name}`: there is no publisher `{publisher}`"));
+            if !is_sha256(&pin.sha256) {
+                problems.say(&["plugin", name, "sha256"], NO_SHA256);
             }
+            if pin.publisher.as_ref().is_some_and(|publisher| !self.publishers.contains_key(publisher)) {
+                problems.say(&["plugin", name, "publisher"], "there is no such publisher");
+            }
+        }
+        if self.revoked.iter().any(|digest| !is_sha256(digest)) {
+            problems.say(&["revoked"], NO_SHA256);
         }
         for (id, merchant) in &self.merchants {
             if merchant.audience.is_empty() || merchant.audience.iter().any(String::is_empty) {
-                return Err(format!("merchant `{id}` has no audience"));
+                problems.say(&["merchant", id, "audience"], "an audience is needed");
             }
-            merchant.access.check().map_err(|why| format!("merchant `{id}`: {why}"))?;
             if merchant.policies.is_empty() {
-                return Err(format!("merchant `{id}` has no policy"));
+                problems.say(&["merchant", id, "policy"], "a policy is needed");
             }
-            if let Some(policy) = merchant.policies.iter().find(|policy| !self.plugins.contains_key(&policy.plugin)) {
-                return Err(format!("merchant `{id}`: there is no plugin `{}`", policy.plugin));
+            for policy in merchant.policies.iter().filter(|policy| !self.plugins.contains_key(&policy.plugin)) {
+                problems.say(&["merchant", id, "policy"], format!("there is no plugin `{}`", policy.plugin));
+            }
+            for (name, why) in merchant.access.problems() {
+                problems.say(&["merchant", id, "access", name], why);
             }
         }
-        if let Some(server) = &self.server {
-            server.check()?;
+        for (name, why) in self.server.iter().flat_map(ServerConfig::problems) {
+            problems.say(&["server", name], why);
         }
-        if self.name.is_empty() || self.challenge_lifetime == 0 {
-            return Err("`name` and `challenge_lifetime` can't be empty".into());
+        if self.name.is_empty() {
+            problems.say(&["name"], "a name is needed");
         }
-        Ok(())
+        if self.challenge_lifetime == 0 {
+            problems.say(&["challenge_lifetime"], "it can't be 0");
+        }
     }
+}
+
+const NO_SHA256: &str = "this is no SHA-256 in lower-case hexadecimal";
+
+/// What is wrong, and where.
+#[derive(Debug, Default)]
+pub(crate) struct Problems(pub(crate) Vec<Problem>);
+
+#[derive(Debug)]
+pub(crate) struct Problem {
+    /// Keys that lead to it.
+    pub(crate) at: Vec<String>,
+    pub(crate) error: Error,
+}
+
+impl Problems {
+    fn say(&mut self, at: &[&str], why: impl std::fmt::Display) {
+        self.add(at, Error::host(Code::ConfigMalformed, why));
+    }
+
+    pub(crate) fn add(&mut self, at: &[&str], error: Error) {
+        self.0.push(Problem { at: at.iter().map(|key| (*key).to_owned()).collect(), error });
+    }
+
+    /// What is there, or else a problem more.
+    pub(crate) fn all<T>(&mut self, at: &[&str], result: Result<T, Error>) -> Option<T> {
+        result.map_err(|error| self.add(at, error)).ok()
+    }
+}
+
+pub(crate) fn text(path: &Path) -> Result<String, Error> {
+    String::from_utf8(read(path)?).map_err(|error| config_malformed(&path.display(), &error))
 }
 
 fn config_malformed(file: &dyn std::fmt::Display, why: &dyn std::fmt::Display) -> Error {

@@ -1,25 +1,40 @@
 //! What comes out: allow, deny or step-up.
 
 use crate::bindings::policy::exports::bandpass::sdk::policy::Obligation;
-use crate::bindings::sdk::exports::bandpass::sdk::verification::Requirements;
+use crate::bindings::sdk::exports::bandpass::sdk::verification::{Requirements, StatusState};
 use crate::error::Error;
-use crate::verifier::Accepted;
 
 /// Proof that the verifier accepted the very submission that was decided on. Only the host makes one, from a handle that
 /// only the verifier makes.
 #[derive(Clone, Debug)]
-pub struct Proven(Accepted);
+pub struct Proven {
+    issuer: String,
+    key_thumbprint: Option<String>,
+    status: StatusState,
+}
 
 impl Proven {
     /// The caller has asked the verifier whether the handle belongs to the submission.
-    pub(crate) fn after_belongs(accepted: Accepted) -> Self {
-        Self(accepted)
+    pub(crate) fn after_belongs(issuer: String, key_thumbprint: Option<String>, status: StatusState) -> Self {
+        Self { issuer, key_thumbprint, status }
     }
 
-    /// What was proved.
+    /// `iss` of the credential.
     #[must_use]
-    pub fn accepted(&self) -> &Accepted {
-        &self.0
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// RFC 7638 thumbprint of the holder's key.
+    #[must_use]
+    pub fn key_thumbprint(&self) -> Option<&str> {
+        self.key_thumbprint.as_deref()
+    }
+
+    /// Whether the credential's status was looked up.
+    #[must_use]
+    pub fn status(&self) -> StatusState {
+        self.status
     }
 }
 
@@ -29,7 +44,7 @@ pub enum Decision {
     /// Yes.
     Allow {
         /// What the allow rests on.
-        proven: Box<Proven>,
+        proven: Proven,
         /// Stable code, the policy's own.
         reason: String,
         /// What the merchant must do.

@@ -136,6 +136,28 @@ bandpass_core::codes! {
     AuditRewritten = "audit.rewritten",
     /// A checkpoint or a receipt was not signed by the host's key.
     AuditSignature = "audit.signature",
+    /// A file with a trust list or status list can't be read.
+    FetchFile = "fetch.file",
+    /// What is to be fetched has no `https` URL without credentials, fragment and dots, or plain `http` beyond this machine.
+    FetchLocation = "fetch.location",
+    /// The server has no address, or can't be reached.
+    FetchConnect = "fetch.connect",
+    /// The server's certificate is not trusted, or TLS failed otherwise.
+    FetchTls = "fetch.tls",
+    /// The server took too long.
+    FetchTimeout = "fetch.timeout",
+    /// The server's answer is no HTTP, or was cut off.
+    FetchResponse = "fetch.response",
+    /// The server answered with a status that is neither success nor `304 Not Modified`.
+    FetchStatus = "fetch.status",
+    /// The server sent on to where nothing may be fetched from, or too often.
+    FetchRedirect = "fetch.redirect",
+    /// The server's answer is of another media type.
+    FetchType = "fetch.type",
+    /// What was fetched has too many bytes.
+    FetchTooLarge = "fetch.too-large",
+    /// What was fetched is the status list of another `uri` or issuer than the one that was asked for.
+    FetchOther = "fetch.other",
     /// More is asked for than this host can do at the moment. Nothing was used up.
     HostOverloaded = "host.overloaded",
     /// The state that remembers used challenges can't be read or written.
@@ -238,6 +260,18 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+impl From<bandpass_core::Error> for Error {
+    fn from(error: bandpass_core::Error) -> Self {
+        Self::Refused(Failure {
+            code: error.code().as_str().into(),
+            message: error.message().into(),
+            claim: error.claim_path().map(Into::into),
+            expected: error.expected_value().map(Into::into),
+            actual: error.actual_value().map(Into::into),
+        })
+    }
+}
 
 /// Longest text by a stranger in a message, in characters.
 const MAX_TEXT: usize = 1_000;

@@ -162,13 +162,15 @@ impl State {
         }
         let proof = proof.ok_or_else(foreign_handle)?.handle;
         let evaluation = self.evaluation.as_mut().ok_or_else(foreign_handle)?;
-        let (submission, counters) = (evaluation.terms.handle, evaluation.terms.counters);
-        let accepted = evaluation.ask(|verifier| match verifier.belongs(submission, proof)? {
-            true => verifier.accepted(proof, counters).map(Some),
+        let submission = evaluation.terms.handle;
+        let proven = evaluation.ask(|verifier| match verifier.belongs(submission, proof)? {
+            true => {
+                let (issuer, key) = (verifier.issuer(proof)?, verifier.key_thumbprint(proof)?);
+                Ok(Some(Proven::after_belongs(issuer, key, verifier.status(proof)?)))
+            }
             false => Ok(None),
         })?;
-        let proven = Proven::after_belongs(accepted.ok_or_else(foreign_handle)?);
-        Ok(Decision::Allow { proven: Box::new(proven), reason: text(reason)?, obligations })
+        Ok(Decision::Allow { proven: proven.ok_or_else(foreign_handle)?, reason: text(reason)?, obligations })
     }
 
     /// A call into the verifier on behalf of the policy, which it is not charged for.

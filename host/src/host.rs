@@ -2,15 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Instant;
 
+use bandpass_core::Trust;
 use bandpass_roles::base64url;
 use serde_json::{Map, Value, json};
 
 use crate::bindings::policy::exports::bandpass::sdk::policy::Request;
 use crate::bindings::sdk::exports::bandpass::sdk::setup::{Challenge, StatusListInfo};
-use crate::bindings::sdk::exports::bandpass::sdk::verification::Requirements;
+use crate::bindings::sdk::exports::bandpass::sdk::verification::{Requirements, StatusState};
 use crate::config::{Config, Merchant, Pin};
 use crate::error::{Code, Error, readable};
 use crate::json::requirements_over;
@@ -19,6 +20,8 @@ use crate::meters::{Answered as Outcome, Meters};
 use crate::plugin::Plugin;
 use crate::plugins::{PluginState, Plugins};
 use crate::query::{Asked, NewTransaction};
+use crate::refresh::Schedule;
+use crate::refresh::SourceState;
 use crate::runtime::{Runtime, VERIFIER_COMPONENT, digest};
 use crate::sign::{Signer, append_line};
 use crate::state::{self, Answered, Chain, Counter, Issued, Policy, Position, Settled, Settlement, State};
@@ -44,6 +47,10 @@ struct Inner {
     workers: Workers,
     /// Tries status lists and trust before workers get them.
     own_verifier: Mutex<Verifier>,
+    /// Its trust list, to be asked without waiting for it.
+    trusted: RwLock<Arc<Trust>>,
+    /// Fetches status lists that decisions lacked, if anybody does.
+    refresh: RwLock<Weak<Schedule>>,
     setup: RwLock<Arc<Setup>>,
     checkpointed: AtomicU64,
     meters: Arc<Meters>,
@@ -167,13 +174,11 @@ impl Host {
     /// # Errors
     /// `config.malformed`, `trust.malformed`, `status.*`, or `host.runtime`.
     pub fn open(runtime: &Runtime, config: Config, store: Store, now: u64) -> Result<Self, Error> {
-        config.check().map_err(|why| Error::host(Code::ConfigMalformed, why))?;
-        let mut own_verifier = Verifier::open(runtime, config.trust.clone())?;
-        let mut inputs = Inputs { trust: config.trust.as_slice().into(), ..Inputs::default() };
-        for token in &config.status_lists {
-            let info = own_verifier.update_status(token.clone(), now)?;
-            inputs.add_status_list(info.uri, token, now);
-        }
+        config.check()?;
+        let trusted = Trust::from_json(&config.trust)?;
+        let own_verifier = verifier(runtime, &config, now)?;
+        let (trust, status_lists) = (own_verifier.trust().clone(), own_verifier.status_lists().clone());
+        let inputs = Inputs { trust, status_lists, epoch: 0 };
         let plugins = Plugins::new(runtime.clone());
         let setup = Setup::new(&plugins, config, None);
         Ok(Self {
@@ -183,6 +188,8 @@ impl Host {
                 plugins,
                 workers: Workers::start(runtime, inputs)?,
                 own_verifier: Mutex::new(own_verifier),
+                trusted: RwLock::new(Arc::new(trusted)),
+                refresh: RwLock::default(),
                 setup: RwLock::new(Arc::new(setup)),
                 checkpointed: AtomicU64::new(0),
                 meters: Arc::default(),
@@ -197,34 +204,42 @@ impl Host {
     /// # Errors
     /// `config.malformed`, `trust.malformed` or `status.*`; then everything stays as it was.
     pub fn reload(&self, config: Config, now: u64) -> Result<(), Error> {
-        config.check().map_err(|why| Error::host(Code::ConfigMalformed, why))?;
-        let mut verifier = Verifier::open(&self.inner.runtime, config.trust.clone())?;
-        let mut lists = Vec::new();
-        for token in &config.status_lists {
-            lists.push((verifier.update_status(token.clone(), now)?.uri, token.clone()));
-        }
-        let before = self.setup();
-        let trust_changed = before.config.trust != config.trust;
-        let trust = Arc::from(config.trust.as_slice());
-        let setup = Setup::new(&self.inner.plugins, config, Some(&before));
-        let mut own_verifier = self.own_verifier();
-        match trust_changed {
-            true => *own_verifier = verifier,
+        config.check()?;
+        // Everything is tried before anything is changed.
+        verifier(&self.inner.runtime, &config, now)?;
+        let setup = Setup::new(&self.inner.plugins, config, Some(&self.setup()));
+        self.update_trust(&setup.config.trust)?;
+        for token in &setup.config.status_lists {
             // What came since then may be newer than the files.
-            false => lists.retain(|(_, token)| own_verifier.update_status(token.clone(), now).is_ok()),
+            if let Err(error) = self.update_status(token, now) {
+                tracing::info!("a configured status list is passed over: {error}");
+            }
         }
-        self.inner.workers.change(|inputs| {
-            if trust_changed {
-                *inputs = Inputs { trust, epoch: inputs.epoch + 1, ..Inputs::default() };
-            }
-            for (uri, token) in lists {
-                inputs.add_status_list(uri, &token, now);
-            }
-        });
         // What only old challenges need is loaded again when one is answered.
         self.inner.plugins.keep_only(&setup.in_use());
         *self.inner.setup.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(setup);
         Ok(())
+    }
+
+    /// Takes a trust list (JSON) in place of the one that is held, for the next decision on. Status lists stay, as far as they
+    /// hold under it. Says whether it is another than before.
+    ///
+    /// # Errors
+    /// `trust.malformed`, after which the one that was held is held on.
+    pub fn update_trust(&self, trust: &[u8]) -> Result<bool, Error> {
+        let trusted = Trust::from_json(trust)?;
+        let mut own_verifier = self.own_verifier();
+        if **own_verifier.trust() == *trust {
+            return Ok(false);
+        }
+        *own_verifier = own_verifier.renewed(trust.into(), |_| true)?;
+        *self.inner.trusted.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(trusted);
+        self.hand_out(&own_verifier, true);
+        drop(own_verifier);
+        if let Some(refresh) = self.refresh() {
+            refresh.trust_changed(self);
+        }
+        Ok(true)
     }
 
     /// Takes in a status list token, a compact JWT or a CWT, for the next decision on.
@@ -232,9 +247,34 @@ impl Host {
     /// # Errors
     /// The verifier's refusal (`status.*`), after which what was held is held on.
     pub fn update_status(&self, token: &[u8], now: u64) -> Result<StatusListInfo, Error> {
-        let info = self.own_verifier().update_status(token.to_vec(), now)?;
-        self.inner.workers.change(|inputs| inputs.add_status_list(info.uri.clone(), token, now));
-        Ok(info)
+        Ok(self.take_in_status(token, now)?.0)
+    }
+
+    /// The same, with those whose list it is.
+    pub(crate) fn take_in_status(&self, token: &[u8], now: u64) -> Result<(StatusListInfo, Vec<String>), Error> {
+        let mut own_verifier = self.own_verifier();
+        let info = own_verifier.update_status(token.to_vec(), now)?;
+        self.hand_out(&own_verifier, false);
+        Ok((info, own_verifier.status_lists().newest_issuers()))
+    }
+
+    /// Gives up a status list that nobody wants any more.
+    pub(crate) fn forget_status(&self, info: &StatusListInfo) -> Result<(), Error> {
+        let mut own_verifier = self.own_verifier();
+        *own_verifier = own_verifier.renewed(own_verifier.trust().clone(), |list| !list.is(info))?;
+        self.hand_out(&own_verifier, true);
+        Ok(())
+    }
+
+    /// Whether the issuer's trust entry says that it publishes there (band profile, section Status).
+    pub(crate) fn names_status_uri(&self, issuer: &str, uri: &str) -> bool {
+        let trusted = self.inner.trusted.read().unwrap_or_else(PoisonError::into_inner).clone();
+        trusted.names_status_uri(issuer, uri)
+    }
+
+    /// Tells `schedule` from here on which status lists decisions looked for.
+    pub(crate) fn refresh_by(&self, schedule: &Arc<Schedule>) {
+        *self.inner.refresh.write().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(schedule);
     }
 
     /// The plugins that are configured.
@@ -267,12 +307,12 @@ impl Host {
         }
     }
 
-    /// Everything that it counts and measures, as OpenMetrics text.
+    /// Everything that it counts and measures, as `OpenMetrics` text. `sources`: of its [`Refresher`](crate::Refresher).
     #[must_use]
-    pub fn open_metrics(&self) -> String {
+    pub fn open_metrics(&self, sources: &[SourceState]) -> String {
         let setup = self.setup();
         let plugins = setup.plugins.iter().map(|(name, ready)| (name.clone(), ready.quarantined.is_some()));
-        self.inner.meters.text(plugins)
+        self.inner.meters.text(plugins, sources)
     }
 
     pub(crate) fn meters(&self) -> &Meters {
@@ -490,19 +530,22 @@ impl Host {
                 self.transact(keys, fail).await?;
                 return Ok(Answer::refused(&error));
             }
-            Judged::Decided { decision, proven, reservations } => Settlement {
-                chain: setup.config.name.clone(),
-                challenge: challenge.id.clone(),
-                decision: challenge.id.clone(),
-                token_sha256,
-                now,
-                outcome: decision.to_json(),
-                claims: Some(presentations(&proven)),
-                counters: proven.iter().filter_map(|(_, accepted)| counter(accepted)).collect(),
-                transactions: transaction_ids(&proven),
-                reservations,
-                receipt: setup.receipt(&challenge),
-            },
+            Judged::Decided { decision, proven, reservations } => {
+                self.tell_status_lists(&proven);
+                Settlement {
+                    chain: setup.config.name.clone(),
+                    challenge: challenge.id.clone(),
+                    decision: challenge.id.clone(),
+                    token_sha256,
+                    now,
+                    outcome: decision.to_json(),
+                    claims: Some(presentations(&proven)),
+                    counters: proven.iter().filter_map(|(_, accepted)| counter(accepted)).collect(),
+                    transactions: transaction_ids(&proven),
+                    reservations,
+                    receipt: setup.receipt(&challenge),
+                }
+            }
         };
         let presented = settlement.claims.clone();
         let keys = settlement.keys(&challenge.merchant);
@@ -617,6 +660,29 @@ impl Host {
         done
     }
 
+    /// Which status lists were looked for, and whether they were at hand and fresh.
+    fn tell_status_lists(&self, proven: &[(String, Accepted)]) {
+        let Some(refresh) = self.refresh() else { return };
+        for (_, accepted) in proven {
+            let status_list = accepted.claims.get("status").and_then(|status| status.get("status_list"));
+            if let Some(uri) = status_list.and_then(|list| list.get("uri")).and_then(Value::as_str) {
+                refresh.looked_for(self, &accepted.issuer, uri, accepted.status == StatusState::Valid);
+            }
+        }
+    }
+
+    fn refresh(&self) -> Option<Arc<Schedule>> {
+        self.inner.refresh.read().unwrap_or_else(PoisonError::into_inner).upgrade()
+    }
+
+    /// Lets every worker have what the host's own verifier has. `anew`: something was taken from it.
+    fn hand_out(&self, own_verifier: &Verifier, anew: bool) {
+        let (trust, status_lists) = (own_verifier.trust().clone(), own_verifier.status_lists().clone());
+        self.inner.workers.change(|inputs| {
+            *inputs = Inputs { trust, status_lists, epoch: inputs.epoch.saturating_add(anew.into()) };
+        });
+    }
+
     fn setup(&self) -> Arc<Setup> {
         self.inner.setup.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -717,6 +783,15 @@ impl Setup {
         receipt.insert("policies".into(), policies.collect());
         receipt
     }
+}
+
+/// A verifier with the trust list and every status list of a configuration.
+fn verifier(runtime: &Runtime, config: &Config, now: u64) -> Result<Verifier, Error> {
+    let mut verifier = Verifier::open(runtime, config.trust.clone())?;
+    for token in &config.status_lists {
+        verifier.update_status(token.clone(), now)?;
+    }
+    Ok(verifier)
 }
 
 /// Whether a configuration's plugin can be used.

@@ -54,9 +54,9 @@ impl Decision {
                 let obligations = obligations
                     .iter()
                     .map(|obligation| json!({"name": obligation.name, "parameters": object(&obligation.parameters)}));
-                let Accepted { issuer, key_thumbprint, status: found, .. } = proven.accepted();
                 json!({"decision": "allow", "reason": reason, "obligations": obligations.collect::<Vec<_>>(),
-                    "issuer": issuer, "key_thumbprint": key_thumbprint, "status": status(*found)})
+                    "issuer": proven.issuer(), "key_thumbprint": proven.key_thumbprint(),
+                    "status": status(proven.status())})
             }
             Self::Deny { reason, message } => {
                 json!({"decision": "deny", "reason": reason, "message": message, "obligations": []})

@@ -16,6 +16,7 @@ mod activate;
 mod audit;
 mod bindings;
 mod cache;
+mod check;
 mod compiler;
 mod config;
 mod conformance;
@@ -36,11 +37,13 @@ mod plugin;
 mod plugins;
 mod publisher;
 mod query;
+mod refresh;
 mod requirements;
 mod runtime;
 mod settings;
 mod sign;
 mod state;
+mod status_lists;
 mod store;
 mod submission;
 mod verifier;
@@ -55,6 +58,7 @@ pub use bindings::sdk::exports::bandpass::sdk::verification::{
     Approval, CounterState, Demand, Distance, Evidence, Failure, Money, PathSegment, Payee, Payment, Requirements,
     StatusState, Transaction,
 };
+pub use check::{ConfigProblem, check_config};
 pub use compiler::{Compiler, CompilerLimits, compile_component};
 pub use config::{Config, Merchant, Pin, PolicyConfig};
 pub use conformance::run_vector;
@@ -68,6 +72,7 @@ pub use plugin::{Plugin, Session};
 pub use plugins::PluginState;
 pub use publisher::verify_publisher;
 pub use query::NewTransaction;
+pub use refresh::{Location, Refresher, SourceKind, SourceState, Sources};
 pub use runtime::{Runtime, VERIFIER_COMPONENT, digest};
 pub use store::{Migration, Store};
 pub use submission::Submission;

@@ -10,8 +10,8 @@ use anstream::{eprintln, println};
 use clap::{Parser, Subcommand};
 
 use command::{
-    audit, challenge, compile, conformance, decide, demo, explain, inspect, key, migrate, plugin, respond, serve,
-    signing_key, verify, void, wallet,
+    audit, challenge, check, compile, conformance, decide, demo, explain, inspect, key, migrate, plugin, respond,
+    serve, signing_key, verify, void, wallet,
 };
 
 /// Verifies tokens that are bound to a wearable, and runs merchants' policies on them.
@@ -41,6 +41,7 @@ enum Command {
     Plugin(plugin::Plugin),
     Serve(serve::Serve),
     Wallet(wallet::Wallet),
+    Check(check::Check),
     Key(key::Key),
     SigningKey(signing_key::SigningKey),
     Audit(audit::Audit),
@@ -63,6 +64,7 @@ impl Command {
             Self::Respond(respond) => respond.json,
             Self::Void(void) => void.json,
             Self::Plugin(plugin) => plugin.json,
+            Self::Check(check) => check.json,
             Self::Serve(_) | Self::Wallet(_) | Self::Key(_) | Self::SigningKey(_) => false,
             Self::Audit(audit) => audit.json(),
             Self::Inspect(inspect) => inspect.json,
@@ -121,6 +123,7 @@ fn main() -> ExitCode {
         Some(Command::Plugin(plugin)) => plugin.run(),
         Some(Command::Serve(serve)) => serve.run(),
         Some(Command::Wallet(wallet)) => wallet.run(),
+        Some(Command::Check(check)) => check.run(),
         Some(Command::Key(key)) => key.run(),
         Some(Command::SigningKey(key)) => key.run(),
         Some(Command::Audit(audit)) => audit.run(),

@@ -13,6 +13,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::error::Code;
+use crate::refresh::SourceState;
 
 /// Counts and times since the host was opened.
 #[derive(Debug)]
@@ -25,6 +26,9 @@ pub(crate) struct Meters {
     evaluations: Family<Evaluation, Counter>,
     plugin: Family<Plugin, Histogram, fn() -> Histogram>,
     quarantined: Family<Plugin, Gauge>,
+    refreshed: Family<Source, Gauge>,
+    fresh_until: Family<Source, Gauge>,
+    failing: Family<Source, Gauge>,
     http: Family<Route, Histogram, fn() -> Histogram>,
     /// The same for the dashboard: histograms can't be read.
     by_plugin: Mutex<BTreeMap<String, Evaluations>>,
@@ -87,6 +91,13 @@ struct Evaluation {
     ended: &'static str,
 }
 
+/// Where trust list or status lists come from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Source {
+    kind: &'static str,
+    location: String,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Route {
     route: String,
@@ -109,6 +120,9 @@ impl Default for Meters {
             evaluations: Family::default(),
             plugin: Family::new_with_constructor(histogram),
             quarantined: Family::default(),
+            refreshed: Family::default(),
+            fresh_until: Family::default(),
+            failing: Family::default(),
             http: Family::new_with_constructor(histogram),
             by_plugin: Mutex::default(),
             registry: Registry::default(),
@@ -125,6 +139,14 @@ impl Default for Meters {
         registry.register_with_unit("plugin", what, seconds.clone(), meters.plugin.clone());
         let what = "Whether the pinned component of a plugin can't be used";
         registry.register("plugin_quarantined", what, meters.quarantined.clone());
+        for (name, what, gauge) in [
+            ("source_refreshed_timestamp", "When trust or status was last found good", &meters.refreshed),
+            ("source_fresh_until_timestamp", "From when on a status list does not count any more", &meters.fresh_until),
+        ] {
+            registry.register_with_unit(name, what, seconds.clone(), gauge.clone());
+        }
+        let what = "Whether trust or status could not be refreshed the last time";
+        registry.register("source_failing", what, meters.failing.clone());
         registry.register_with_unit("http", "Time of an HTTP request", seconds, meters.http.clone());
         Self { registry, ..meters }
     }
@@ -173,11 +195,23 @@ impl Meters {
         self.http.get_or_create(&Route { route: route.into(), status }).observe(took.as_secs_f64());
     }
 
-    /// OpenMetrics text. `quarantined`: every plugin, and whether it is.
-    pub(crate) fn text(&self, quarantined: impl Iterator<Item = (String, bool)>) -> String {
+    /// `OpenMetrics` text. `quarantined`: every plugin, and whether it is.
+    pub(crate) fn text(&self, quarantined: impl Iterator<Item = (String, bool)>, sources: &[SourceState]) -> String {
         self.quarantined.clear();
         for (plugin, is) in quarantined {
             self.quarantined.get_or_create(&Plugin { plugin }).set(is.into());
+        }
+        for gauge in [&self.refreshed, &self.fresh_until, &self.failing] {
+            gauge.clear();
+        }
+        for source in sources {
+            let labels = Source { kind: source.kind.as_str(), location: source.location.clone() };
+            for (gauge, at) in [(&self.refreshed, source.last_success), (&self.fresh_until, source.fresh_until)] {
+                if let Some(at) = at {
+                    gauge.get_or_create(&labels).set(i64::try_from(at).unwrap_or(i64::MAX));
+                }
+            }
+            self.failing.get_or_create(&labels).set(source.last_error.is_some().into());
         }
         let mut text = String::new();
         // Writing into a string can't fail.

@@ -1,6 +1,5 @@
 //! The verifier component, in a store of its own.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -15,14 +14,14 @@ use crate::bindings::sdk::{Sdk, SdkPre};
 use crate::error::{Code, Error};
 use crate::limits::{Limits, Time, VERIFIER_MEMORY, VERIFIER_TIME, limited_store};
 use crate::runtime::Runtime;
+use crate::status_lists::{StatusListToken, StatusLists};
 use crate::submission::Submission;
 
 /// A verifier that trusts a list of issuers. It belongs to one thread, which finishes one submission before the next.
 pub struct Verifier {
     pre: SdkPre<Limits>,
     trust: Arc<[u8]>,
-    /// Status list tokens that were taken in, by their `sub`, each with the time at which it was.
-    status_lists: BTreeMap<String, (Vec<u8>, u64)>,
+    status_lists: StatusLists,
     /// None while a policy has it, and after a trap, which poisons an instance for good.
     pub(crate) instance: Option<Instance>,
 }
@@ -59,7 +58,7 @@ impl Verifier {
         let component = runtime.verifier()?;
         let pre = Linker::new(runtime.engine()).instantiate_pre(&component).and_then(SdkPre::new);
         let pre = pre.map_err(|error| Error::host(Code::HostRuntime, error))?;
-        let mut verifier = Self { pre, trust: trust.into(), status_lists: BTreeMap::new(), instance: None };
+        let mut verifier = Self { pre, trust: trust.into(), status_lists: StatusLists::default(), instance: None };
         verifier.instance()?;
         Ok(verifier)
     }
@@ -69,15 +68,53 @@ impl Verifier {
     /// # Errors
     /// The verifier's refusal (`status.*`), after which what was held is held on, or `verifier.trap`.
     pub fn update_status(&mut self, token: Vec<u8>, now: u64) -> Result<StatusListInfo, Error> {
-        let info = match self.instance()?.update_status(&token, now) {
-            Ok(info) => info.map_err(Error::Refused)?,
+        let trust = bandpass_core::Trust::from_json(&self.trust)?;
+        let issuers = trust.status_list_issuers(&token, now)?.into_iter().map(Into::into).collect();
+        let info = self.take_in(&token, now)?;
+        self.status_lists.add(StatusListToken::new(&info, issuers, token.into(), now));
+        Ok(info)
+    }
+
+    /// Takes in what another verifier with the same trust list took in.
+    pub(crate) fn hold(&mut self, list: &StatusListToken) -> Result<(), Error> {
+        self.take_in(&list.token, list.taken_in)?;
+        self.status_lists.add(list.clone());
+        Ok(())
+    }
+
+    fn take_in(&mut self, token: &[u8], now: u64) -> Result<StatusListInfo, Error> {
+        match self.instance()?.update_status(token, now) {
+            Ok(info) => info.map_err(Error::Refused),
             Err(error) => {
                 self.instance = None;
-                return Err(trapped(&error));
+                Err(trapped(&error))
             }
-        };
-        self.status_lists.insert(info.uri.clone(), (token, now));
-        Ok(info)
+        }
+    }
+
+    /// A verifier with another trust list and those status lists that are to be kept, as far as they hold under it: each as
+    /// though it had come then, so that none has to be fetched again.
+    pub(crate) fn renewed(&self, trust: Arc<[u8]>, keep: impl Fn(&StatusListToken) -> bool) -> Result<Self, Error> {
+        let pre = self.pre.clone();
+        let mut verifier = Self { pre, trust, status_lists: StatusLists::default(), instance: None };
+        verifier.instance()?;
+        for list in self.status_lists.iter().filter(|list| keep(list)) {
+            match verifier.update_status(list.token.to_vec(), list.taken_in) {
+                Err(Error::Refused(refusal)) => {
+                    tracing::info!("a status list is given up: {}", Error::Refused(refusal))
+                }
+                taken_in => drop(taken_in?),
+            }
+        }
+        Ok(verifier)
+    }
+
+    pub(crate) fn trust(&self) -> &Arc<[u8]> {
+        &self.trust
+    }
+
+    pub(crate) fn status_lists(&self) -> &StatusLists {
+        &self.status_lists
     }
 
     /// Takes in what a wallet sent for a challenge: a bare presentation or an OpenID4VP `vp_token`. What is wrong with it is
@@ -140,9 +177,9 @@ impl Verifier {
     pub(crate) fn instance(&mut self) -> Result<&mut Instance, Error> {
         if self.instance.is_none() {
             let mut instance = Instance::new(&self.pre, &self.trust)?;
-            for (token, now) in self.status_lists.values() {
+            for list in self.status_lists.iter() {
                 // What was taken in once can only have gone stale since, which verifying finds out.
-                let _ = instance.update_status(token, *now).map_err(|error| trapped(&error))?;
+                let _ = instance.update_status(&list.token, list.taken_in).map_err(|error| trapped(&error))?;
             }
             self.instance = Some(instance);
         }

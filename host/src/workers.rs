@@ -1,6 +1,5 @@
 //! Threads that verify and decide: each has a verifier of its own and finishes one piece of work before the next.
 
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -9,6 +8,7 @@ use tokio::sync::oneshot;
 
 use crate::error::{Code, Error};
 use crate::runtime::Runtime;
+use crate::status_lists::StatusLists;
 use crate::verifier::Verifier;
 
 /// Pieces of work that may wait for each thread. More than that would be answered after its caller gave up.
@@ -21,31 +21,9 @@ const MAX_GROWTH: usize = 8 << 20;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Inputs {
     pub(crate) trust: Arc<[u8]>,
-    /// The newest status list token of each `uri`.
-    pub(crate) status_lists: BTreeMap<String, StatusListToken>,
-    /// Grows with every change of trust, which takes new verifiers.
+    pub(crate) status_lists: StatusLists,
+    /// Grows when verifiers have to be made anew, such as with every change of trust.
     pub(crate) epoch: u64,
-}
-
-/// A status list token that was taken in.
-#[derive(Clone, Debug)]
-pub(crate) struct StatusListToken {
-    pub(crate) token: Arc<[u8]>,
-    /// Seconds since 1970.
-    pub(crate) taken_in: u64,
-    /// Counts those that came before it.
-    pub(crate) number: u64,
-}
-
-impl Inputs {
-    pub(crate) fn add_status_list(&mut self, uri: String, token: &[u8], now: u64) {
-        let number = self.newest().saturating_add(1);
-        self.status_lists.insert(uri, StatusListToken { token: token.into(), taken_in: now, number });
-    }
-
-    fn newest(&self) -> u64 {
-        self.status_lists.values().map(|list| list.number).max().unwrap_or(0)
-    }
 }
 
 type Job = Box<dyn FnOnce(&mut Verifier) + Send>;
@@ -142,14 +120,14 @@ impl Worker {
                 none.insert(Verifier::open(&self.runtime, inputs.trust.to_vec())?)
             }
         };
-        for list in inputs.status_lists.values().filter(|list| list.number > self.newest) {
+        for list in inputs.status_lists.iter().filter(|list| list.number > self.newest) {
             // Every one was taken in by the host's own verifier before it came here.
-            if let Err(error) = verifier.update_status(list.token.to_vec(), list.taken_in) {
+            if let Err(error) = verifier.hold(list) {
                 tracing::error!("a status list was taken in once but not by every verifier: {error}");
             }
         }
-        if self.newest != inputs.newest() || self.memory == 0 {
-            (self.newest, self.memory) = (inputs.newest(), verifier.memory());
+        if self.newest != inputs.status_lists.newest() || self.memory == 0 {
+            (self.newest, self.memory) = (inputs.status_lists.newest(), verifier.memory());
         }
         Ok(verifier)
     }

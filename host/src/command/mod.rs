@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod challenge;
+pub(crate) mod check;
 pub(crate) mod compile;
 pub(crate) mod conformance;
 pub(crate) mod decide;
@@ -20,13 +21,17 @@ pub(crate) mod void;
 pub(crate) mod wallet;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Result;
-use bandpass::{Config, Error, Host, Store};
+use bandpass::{Config, Error, Host, Location, Refresher, Store};
 use clap::Args;
 
 use self::compile::runtime;
 use crate::input;
+
+/// How long to wait for status lists that have URLs.
+const FETCH_TIME: Duration = Duration::from_secs(15);
 
 /// A host with its store.
 #[derive(Args)]
@@ -50,7 +55,16 @@ impl Service {
     /// Opens the host for one piece of work.
     pub(crate) fn with_host<T>(&self, work: impl AsyncFnOnce(&Host) -> Result<T, Error>) -> Result<T> {
         let config = Config::from_file(&self.config)?;
-        let host = Host::open(&runtime()?, config, Store::open(&self.store)?, self.now()?)?;
+        let (now, sources) = (self.now()?, config.sources.clone());
+        let host = Host::open(&runtime()?, config, Store::open(&self.store)?, now)?;
+        // Whoever does one piece of work only has to wait for what others refresh in the background.
+        let refresher = match sources.status_lists.iter().any(|list| matches!(list, Location::Url(_))) {
+            true => Some(Refresher::start(&host, &sources, move || now)?),
+            false => None,
+        };
+        if refresher.as_ref().is_some_and(|refresher| !refresher.wait(FETCH_TIME)) {
+            tracing::warn!("not every status list could be fetched in time");
+        }
         Ok(block_on(work(&host))?)
     }
 }

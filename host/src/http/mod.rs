@@ -17,12 +17,14 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderValue, Method, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use governor::{DefaultKeyedRateLimiter, Quota};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
 use tokio::sync::broadcast;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
@@ -40,6 +42,7 @@ use crate::config::Config;
 use crate::error::{Code, Error};
 use crate::host::{Answer, Host, Remembered};
 use crate::openid4vp::{Client, Prefix};
+use crate::refresh::{Refresher, SourceState};
 
 /// Longest body: what the verifier takes (512 KiB), encrypted and encoded.
 const MAX_BODY: usize = 1 << 20;
@@ -47,6 +50,8 @@ const MAX_BODY: usize = 1 << 20;
 const MAX_TIME: Duration = Duration::from_secs(45);
 /// Longest time that a request's header may take to arrive.
 const MAX_HEADER_TIME: Duration = Duration::from_secs(10);
+/// Longest header list of HTTP/2, in bytes. HTTP/1 has hyper's own bounds.
+const MAX_HEADERS: u32 = 16 << 10;
 /// Time that is left to requests when the server is to stop.
 const MAX_STOP: Duration = Duration::from_secs(40);
 /// Decisions that pages may lag behind before they look for themselves.
@@ -71,6 +76,7 @@ struct Inner {
     told: broadcast::Sender<String>,
     recent: Mutex<VecDeque<Recent>>,
     callers: DefaultKeyedRateLimiter<String>,
+    refresher: Mutex<Refresher>,
     open_api: String,
 }
 
@@ -150,6 +156,10 @@ impl App {
         }
     }
 
+    fn sources(&self) -> Vec<SourceState> {
+        self.0.refresher.lock().unwrap_or_else(PoisonError::into_inner).sources()
+    }
+
     /// Whether the caller may go on.
     fn takes(&self, caller: &str) -> bool {
         self.0.callers.check_key(&caller.to_owned()).is_ok()
@@ -164,6 +174,7 @@ impl Server {
     /// `config.malformed` if the configuration has no `[server]`, or a merchant's certificate can't be used.
     pub fn new(host: Host, config: &Config, clock: fn() -> u64, demo: bool) -> Result<Self, Error> {
         let server = server_of(config)?;
+        let refresher = Refresher::start(&host, &config.sources, clock)?;
         let rate = NonZeroU32::new(server.rate).unwrap_or(NonZeroU32::MIN);
         let app = App(Arc::new(Inner {
             host,
@@ -172,6 +183,7 @@ impl Server {
             told: broadcast::channel(MAX_TOLD).0,
             recent: Mutex::default(),
             callers: DefaultKeyedRateLimiter::keyed(Quota::per_second(rate)),
+            refresher: Mutex::new(refresher),
             open_api: Self::open_api(),
         }));
         Ok(Self { app })
@@ -183,7 +195,10 @@ impl Server {
     /// As [`Server::new`] and [`Host::reload`]; then everything stays as it was.
     pub fn reload(&self, config: Config) -> Result<(), Error> {
         let current = Current::new(&config, server_of(&config)?, self.app.now().demo)?;
+        let sources = config.sources.clone();
         self.app.host().reload(config, self.app.clock())?;
+        let refresher = Refresher::start(self.app.host(), &sources, self.app.0.clock)?;
+        *self.app.0.refresher.lock().unwrap_or_else(PoisonError::into_inner) = refresher;
         *self.app.0.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(current);
         Ok(())
     }
@@ -244,9 +259,15 @@ impl Server {
                     Error::host(Code::ConfigMalformed, format!("{}: {error}", certificate.display()))
                 };
                 let tls = RustlsConfig::from_pem_file(certificate, key).await.map_err(malformed)?;
-                axum_server::bind_rustls(server.listen, tls).handle(handle).serve(service).await.map_err(failed)
+                let mut serving = axum_server::bind_rustls(server.listen, tls).handle(handle);
+                limit(serving.http_builder());
+                serving.serve(service).await.map_err(failed)
             }
-            _ => axum_server::bind(server.listen).handle(handle).serve(service).await.map_err(failed),
+            _ => {
+                let mut serving = axum_server::bind(server.listen).handle(handle);
+                limit(serving.http_builder());
+                serving.serve(service).await.map_err(failed)
+            }
         };
         forgetting.abort();
         served
@@ -267,6 +288,21 @@ fn client(files: &ClientFiles, public_url: &str) -> Result<Client, Error> {
         }
     };
     Client::from_pem(&read(&files.certificates)?, &read(&files.key)?, &prefix)
+}
+
+/// Nobody keeps a connection by sending a header slowly, or fills memory with one.
+fn limit(http: &mut Builder<TokioExecutor>) {
+    http.http1().timer(TokioTimer::new()).header_read_timeout(MAX_HEADER_TIME);
+    http.http2().timer(TokioTimer::new()).max_header_list_size(MAX_HEADERS).keep_alive_interval(MAX_HEADER_TIME);
+}
+
+/// Merchants whose certificates can't be used, and why.
+pub(crate) fn wrong_clients(config: &Config, server: &ServerConfig) -> Vec<(String, Error)> {
+    let wrong = |(id, merchant): (&String, &crate::config::Merchant)| {
+        let files = merchant.access.client.as_ref()?;
+        Some((id.clone(), client(files, &server.public_url).err()?))
+    };
+    config.merchants.iter().filter_map(wrong).collect()
 }
 
 fn server_of(config: &Config) -> Result<&ServerConfig, Error> {

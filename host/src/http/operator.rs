@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::host::{Answer, Metrics, Remembered};
 use crate::meters::Evaluations;
 use crate::plugins::PluginState;
+use crate::refresh::SourceState;
 
 /// Decisions that are shown.
 const MAX_RECENT: usize = 100;
@@ -33,16 +34,22 @@ pub(crate) struct PluginResponse {
     version: Option<String>,
     /// Why the pinned component isn't the one in use.
     #[serde(skip_serializing_if = "Option::is_none")]
-    quarantined: Option<Quarantine>,
+    quarantined: Option<Reason>,
 }
 
-/// Why a plugin is not used.
+/// What is wrong.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Quarantine {
+pub(crate) struct Reason {
     /// Stable code, such as `plugin.digest`.
     code: String,
     /// One sentence for people.
     message: String,
+}
+
+impl Reason {
+    fn new(error: &Error) -> Self {
+        Self { code: error.code().into(), message: error.message().into() }
+    }
 }
 
 impl From<PluginState> for PluginResponse {
@@ -52,8 +59,7 @@ impl From<PluginState> for PluginResponse {
             name,
             sha256,
             version: described.map(|(name, version)| format!("{name} {version}")),
-            quarantined: quarantined
-                .map(|error| Quarantine { code: error.code().into(), message: error.message().into() }),
+            quarantined: quarantined.as_ref().map(Reason::new),
         }
     }
 }
@@ -107,6 +113,40 @@ pub(crate) struct Overview {
     /// The newest decisions of this host, newest first.
     recent: Vec<Recent>,
     plugins: Vec<PluginOverview>,
+    sources: Vec<SourceResponse>,
+}
+
+/// How fresh trust list and status lists are. Times are seconds since 1970.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SourceResponse {
+    /// `trust` or `status`.
+    kind: String,
+    /// Path or URL.
+    location: String,
+    /// Whether the configuration names it; if not, a credential did.
+    configured: bool,
+    /// When it was last found good.
+    last_success: Option<u64>,
+    /// When it is asked for next.
+    next_attempt: u64,
+    /// Of a status list: from then on it does not count any more.
+    fresh_until: Option<u64>,
+    /// Why the last attempt failed.
+    error: Option<Reason>,
+}
+
+impl From<SourceState> for SourceResponse {
+    fn from(state: SourceState) -> Self {
+        Self {
+            kind: state.kind.as_str().into(),
+            location: state.location,
+            configured: state.configured,
+            last_success: state.last_success,
+            next_attempt: state.next_attempt,
+            fresh_until: state.fresh_until,
+            error: state.last_error.as_ref().map(Reason::new),
+        }
+    }
 }
 
 /// A plugin and how it does.
@@ -160,6 +200,7 @@ pub(crate) async fn overview(State(app): State<App>, _: Operator) -> Json<Overvi
         failed,
         recent,
         plugins: plugins.collect(),
+        sources: app.sources().into_iter().map(Into::into).collect(),
     })
 }
 
@@ -187,6 +228,6 @@ pub(crate) async fn ready(State(app): State<App>) -> Result<&'static str, Proble
     responses((status = 200, body = String, content_type = "application/openmetrics-text"),
         (status = "default", body = ProblemDetails, content_type = "application/problem+json")))]
 pub(crate) async fn metrics(State(app): State<App>, _: Operator) -> Response {
-    let text = app.host().open_metrics();
+    let text = app.host().open_metrics(&app.sources());
     ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
 }

@@ -89,7 +89,8 @@ async fn from_wallet(app: &App, request: Request) -> Result<Json<Accepted>, Prob
     take(app, &challenge, response).await?;
     let Some(redirect_uri) = redirect_uri else { return Ok(Json(Accepted { redirect_uri: None })) };
     let code = random_id()?;
-    let kept = Kept { response_code_sha256: Some(crate::runtime::digest(code.as_bytes())), ..kept };
+    let mut kept = kept;
+    kept.response_code_sha256 = Some(crate::runtime::digest(code.as_bytes()));
     app.host().keep(&challenge.issued.id, kept.to_json()?, app.clock()).await?;
     let separator = if redirect_uri.contains('?') { '&' } else { '?' };
     Ok(Json(Accepted { redirect_uri: Some(format!("{redirect_uri}{separator}response_code={code}")) }))

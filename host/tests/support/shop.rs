@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bandpass::{
     Access, Answer, Config, Error, Host, IssuedChallenge, Merchant, NewChallenge, NewTransaction, Pin, PolicyConfig,
-    Runtime, Store, digest,
+    Runtime, Sources, Store, digest,
 };
 use bandpass_roles::{
     BAND_VCT, Band, BandDetails, Issuer, Key, Phone, Request, StatusList, os_rng, random_id, sha256_base64url,
@@ -95,6 +95,7 @@ impl Shop {
             challenge_lifetime: Config::DEFAULT_CHALLENGE_LIFETIME,
             checkpoints: Some(self.path.join("checkpoints")),
             server: None,
+            sources: Sources::default(),
         };
         for (name, file) in [("retail", "dist/plugins/retail-checkout.wasm"), ("hostile", "hostile.wasm")] {
             config.plugins.insert(name.into(), Pin { sha256: digest(&built(file)), publisher: None });

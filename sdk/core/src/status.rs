@@ -99,14 +99,7 @@ struct Claims {
 impl StatusLists {
     /// Takes in a status list token (section 5): every check of it, in order. What is held stays as it is on an error.
     pub(crate) fn update(&mut self, token: &[u8], trust: &Trust, now: u64) -> Result<StatusListInfo, Error> {
-        if token.len() > MAX_STATUS_TOKEN_BYTES {
-            return Err(Error::new(Code::StatusTooLarge, "the status list token has too many bytes"));
-        }
-        let (claims, issuers) = match token.first() {
-            // A tagged item of CBOR; no JWT starts like that.
-            Some(0xc0..) => signed_cwt(token, trust, now)?,
-            _ => signed_jwt(token, trust, now)?,
-        };
+        let (claims, issuers) = signed(token, trust, now)?;
         let latest = now.saturating_add(Challenge::DEFAULT_CLOCK_TOLERANCE.into());
         if claims.issued_at > latest || claims.starts.is_some_and(|starts| starts > latest) {
             let error = Error::new(Code::StatusFuture, "the status list comes from the future");
@@ -196,6 +189,30 @@ impl StatusList {
         let shift = u32::try_from(first % 8).ok()?;
         let mask = u8::MAX.checked_shr(8_u32.saturating_sub(u32::from(self.bits)))?;
         Some(byte.checked_shr(shift)? & mask)
+    }
+}
+
+impl Trust {
+    /// Names of those who signed a status list token and may publish it: a verifier reads the status of their credentials
+    /// from it, and of nobody else's. For whoever keeps tokens to hand them to several verifiers.
+    ///
+    /// # Errors
+    /// `status.*`, as far as the signature.
+    pub fn status_list_issuers(&self, token: &[u8], now: u64) -> Result<Vec<&str>, Error> {
+        let (_, issuers) = signed(token, self, now)?;
+        Ok(issuers.into_iter().filter_map(|place| self.name_at(place)).collect())
+    }
+}
+
+/// What a status list token says, and whose list it is.
+fn signed(token: &[u8], trust: &Trust, now: u64) -> Result<(Claims, Vec<usize>), Error> {
+    if token.len() > MAX_STATUS_TOKEN_BYTES {
+        return Err(Error::new(Code::StatusTooLarge, "the status list token has too many bytes"));
+    }
+    match token.first() {
+        // A tagged item of CBOR; no JWT starts like that.
+        Some(0xc0..) => signed_cwt(token, trust, now),
+        _ => signed_jwt(token, trust, now),
     }
 }
 

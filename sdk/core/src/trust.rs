@@ -146,6 +146,17 @@ impl Trust {
         Ok(Self { by_iss, issuers })
     }
 
+    /// Whether the entry of this issuer names `uri` in its `status_uris`, or a folder that it is in: then a status list may
+    /// be fetched from there unasked. An entry without `status_uris` names nothing, though its issuer may publish anywhere.
+    #[must_use]
+    pub fn names_status_uri(&self, iss: &str, uri: &str) -> bool {
+        self.issuer(iss).is_some_and(|(_, issuer)| issuer.status_uris.is_some() && issuer.publishes_at(uri))
+    }
+
+    pub(crate) fn name_at(&self, place: usize) -> Option<&str> {
+        self.issuers.get(place).map(Issuer::name)
+    }
+
     /// The issuer, and its place in the list.
     pub(crate) fn issuer(&self, iss: &str) -> Option<(usize, &Issuer)> {
         let place = self.by_iss.get(iss)?;
