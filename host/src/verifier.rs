@@ -100,9 +100,7 @@ impl Verifier {
         verifier.instance()?;
         for list in self.status_lists.iter().filter(|list| keep(list)) {
             match verifier.update_status(list.token.to_vec(), list.taken_in) {
-                Err(Error::Refused(refusal)) => {
-                    tracing::info!("a status list is given up: {}", Error::Refused(refusal))
-                }
+                Err(refusal @ Error::Refused(_)) => tracing::info!("a status list is given up: {refusal}"),
                 taken_in => drop(taken_in?),
             }
         }

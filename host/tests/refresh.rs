@@ -164,6 +164,32 @@ fn a_redirect_leads_nowhere_else() {
 }
 
 #[test]
+fn within_the_folder_of_its_issuer_a_list_is_followed_and_told_from_others() {
+    run(async {
+        let (web, address) = Web::start().await;
+        let (mut shop, host) = shop_of(address);
+        let key = Key::generate(&mut os_rng());
+        shop.issuer = Issuer::new(&format!("http://{address}"), key.clone());
+        let mut entry = shop.issuer.trust_entry(&[BAND_VCT]);
+        entry["status_uris"] = json!([format!("http://{address}/status/")]);
+        host.update_trust(json!({"issuers": [entry]}).to_string().as_bytes()).expect("trust");
+        let header = json!({"alg": "ES256", "typ": "statuslist+jwt", "kid": key.thumbprint()});
+        let payload = json!({"sub": format!("http://{address}/status/2"), "iat": NOW, "exp": NOW + 900,
+            "status_list": StatusList::new(2, 8).expect("two bits").to_json()});
+        web.put(LIST, Page { status: 302, ..Page::default() }.with("location", "/status/2"));
+        web.put("/status/2", Page::status_list(key.sign(&header, &payload)));
+        let refresher = start(&host, &Sources::default());
+        let mut lin = shop.customer("lin");
+        assert_eq!(verdict(&host, &mut lin).await, "deny status.missing");
+        until(&refresher, "refused", |source| code(source) == "fetch.other").await;
+        assert_eq!(verdict(&host, &mut lin).await, "deny status.missing");
+        web.put("/status/2", Page::status_list(shop.status_list(0)));
+        until(&refresher, "fetched", |source| source.last_success.is_some()).await;
+        assert_eq!(verdict(&host, &mut lin).await, "allow limit.within");
+    });
+}
+
+#[test]
 fn every_failure_has_a_code_and_spoils_nothing() {
     run(async {
         let (web, address) = Web::start().await;
@@ -193,7 +219,7 @@ fn every_failure_has_a_code_and_spoils_nothing() {
             (url("/page"), "fetch.type"),
             (url("/encoded"), "fetch.type"),
             (url("/garbage"), "status.malformed"),
-            (url("/forged"), "status.signature"),
+            (url("/forged"), "status.untrusted"),
             (url("/large"), "fetch.too-large"),
             (url("/slow"), "fetch.timeout"),
             (url("/loop"), "fetch.redirect"),

@@ -233,7 +233,9 @@ fn failed(uri: &Uri, error: &ureq::Error) -> Error {
         ureq::Error::BodyExceedsLimit(_) => Code::FetchTooLarge,
         ureq::Error::Tls(_) | ureq::Error::Pem(_) | ureq::Error::Rustls(_) => Code::FetchTls,
         ureq::Error::Io(error) => match error.kind() {
-            _ if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) => Code::FetchTls,
+            _ if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>) => {
+                Code::FetchTls
+            }
             io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Code::FetchTimeout,
             io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
                 Code::FetchResponse
@@ -246,7 +248,6 @@ fn failed(uri: &Uri, error: &ureq::Error) -> Error {
 }
 
 #[cfg(test)]
-#[expect(clippy::expect_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 

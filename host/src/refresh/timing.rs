@@ -5,7 +5,7 @@ use std::time::Duration;
 /// How often files are looked at.
 pub(super) const FILE_INTERVAL: Duration = Duration::from_secs(5);
 /// Where nobody says how long something may be kept.
-const DEFAULT_INTERVAL: Duration = Duration::from_secs(300);
+const DEFAULT_INTERVAL: Duration = Duration::from_mins(5);
 /// A status list counts for 900 s unless a relying party says otherwise; half of that leaves time for another attempt.
 const MAX_INTERVAL: Duration = Duration::from_secs(450);
 /// Token Status List, section 11.5: `ttl` and `exp` must not make anybody fetch without end.
@@ -13,7 +13,7 @@ pub(super) const MIN_INTERVAL: Duration = Duration::from_secs(30);
 /// The first attempt after a failure comes within this time, each further one within twice the time before.
 const FIRST_BACK_OFF: Duration = Duration::from_secs(1);
 /// Longest time between two attempts.
-const MAX_BACK_OFF: Duration = Duration::from_secs(300);
+const MAX_BACK_OFF: Duration = Duration::from_mins(5);
 
 /// How long to wait after a success. `ttl` comes before HTTP's `max-age` (Token Status List, section 8.2); `expires_in` is
 /// the time until `exp`, of which a quarter is left for failures. All in seconds. `random`: any number, spreads hosts that

@@ -1,6 +1,6 @@
 //! An authority for one test, and its certificate for `localhost`.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use p256::ecdsa::{DerSignature, SigningKey};
 use p256::pkcs8::{EncodePrivateKey as _, EncodePublicKey as _};
@@ -8,7 +8,7 @@ use x509_cert::builder::profile::BuilderProfile;
 use x509_cert::builder::{Builder as _, CertificateBuilder};
 use x509_cert::certificate::TbsCertificate;
 use x509_cert::der::asn1::Ia5String;
-use x509_cert::der::{Decode as _, Encode as _};
+use x509_cert::der::{DateTime, Decode as _, Encode as _};
 use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::ext::pkix::{BasicConstraints, KeyUsage, KeyUsages, SubjectAltName};
 use x509_cert::ext::{Extension, ToExtension as _};
@@ -42,7 +42,10 @@ impl Certificates {
 fn certificate(key: &SigningKey, signer: &SigningKey, is_authority: bool) -> Vec<u8> {
     let public = key.verifying_key().to_public_key_der().expect("DER");
     let public = SubjectPublicKeyInfoOwned::from_der(public.as_bytes()).expect("a key");
-    let validity = Validity::from_now(Duration::from_secs(3_600)).expect("an hour");
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
+    let time = |since_1970| DateTime::from_unix_duration(since_1970).expect("a time").into();
+    let hour = Duration::from_hours(1);
+    let validity = Validity::new(time(now - hour), time(now + hour));
     let builder = CertificateBuilder::new(Profile { is_authority }, SerialNumber::from(4_097_u32), validity, public);
     builder.expect("a builder").build::<_, DerSignature>(signer).expect("signed").to_der().expect("DER")
 }
