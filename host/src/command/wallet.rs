@@ -48,7 +48,7 @@ struct Asked {
 impl Wallet {
     pub(crate) fn run(self) -> Result<Verdict> {
         let link = match self.link.as_str() {
-            "-" => input::text(std::path::Path::new("-"))?,
+            "-" => String::from_utf8(input::token("-")?).context("the link is no text")?,
             link => link.to_owned(),
         };
         let (_, query) = link.trim().split_once('?').context("the link has no request in it")?;

@@ -3,6 +3,7 @@
 mod body;
 mod caller;
 mod challenges;
+mod dashboard;
 mod decisions;
 mod operator;
 mod problem;
@@ -225,6 +226,7 @@ impl Server {
         let (router, _) = described().split_for_parts();
         router
             .route("/openapi.json", axum::routing::get(open_api))
+            .merge(dashboard::routes())
             .fallback(async || Problem::new(Code::RequestUnknown, "there is nothing at this address"))
             .method_not_allowed_fallback(async || {
                 Problem::new(Code::RequestMethod, "another HTTP method is needed here")
