@@ -23,7 +23,7 @@ use shop::{Customer, NOW, Shop, built, pay, said, settings};
 use web::{Page, Web};
 
 const LIST: &str = "/status/1";
-const WAIT: Duration = Duration::from_secs(60);
+const WAIT: Duration = Duration::from_mins(1);
 
 fn run<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_multi_thread()
@@ -437,7 +437,7 @@ fn a_host_starts_with_the_last_trust_list_that_was_good() {
             fs::write(&path, text).expect("written");
             tokio::task::block_in_place(|| Config::from_file(&path))
         };
-        let refused = |result: Result<Config, Error>| result.err().expect("refused").code().to_owned();
+        let refused = |result: Result<Config, Error>| result.expect_err("refused").code().to_owned();
         let url = format!("http://{address}/trust.json");
         assert_eq!(refused(read(&url, "")), "fetch.status");
         web.put("/trust.json", Page::new("application/json", "{}"));

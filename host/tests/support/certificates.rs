@@ -45,7 +45,7 @@ fn certificate(key: &SigningKey, signer: &SigningKey, is_authority: bool) -> Vec
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
     let time = |since_1970| DateTime::from_unix_duration(since_1970).expect("a time").into();
     let hour = Duration::from_hours(1);
-    let validity = Validity::new(time(now - hour), time(now + hour));
+    let validity = Validity::new(time(now.saturating_sub(hour)), time(now + hour));
     let builder = CertificateBuilder::new(Profile { is_authority }, SerialNumber::from(4_097_u32), validity, public);
     builder.expect("a builder").build::<_, DerSignature>(signer).expect("signed").to_der().expect("DER")
 }
