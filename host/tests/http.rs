@@ -408,3 +408,41 @@ async fn what_was_begun_is_finished() {
     assert_eq!(waited.json()["status"], "pending");
     tokio::time::timeout(Duration::from_secs(10), site.serving).await.expect("it ends").expect("no panic");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn operators_see_what_is_decided() {
+    let site = Site::new().await;
+    let mut customer = site.shop.customer("lin");
+    for (amount, method) in [("35.00", "swk"), ("900.00", "swk")] {
+        let challenge = site.challenge(amount, link()).await;
+        assert_eq!(site.pays(&challenge, &mut customer, method).await.status, 200);
+    }
+    let (asked, other) = (site.challenge("1.00", link()).await, site.challenge("2.00", link()).await);
+    let token = answer(&other, &mut customer, "swk");
+    site.wallet(&[("vp_token", &token), ("state", asked["id"].as_str().expect("an id"))]).await;
+
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../conformance/peers/dashboard.mjs");
+    let pictures = concat!(env!("BANDPASS_TARGET"), "/pictures");
+    std::fs::create_dir_all(pictures).expect("a folder");
+    let (url, key) = (format!("http://{}/", site.address), site.operator.clone());
+    let look = move || std::process::Command::new("node").args([script, &url, &key, pictures]).output();
+    let seen = tokio::task::spawn_blocking(look).await.expect("no panic").expect("node");
+    assert!(seen.status.success(), "{}", String::from_utf8_lossy(&seen.stderr));
+    let seen = serde_json::from_slice::<Value>(&seen.stdout).expect("JSON");
+
+    assert_eq!(seen["refusal"], "This is not an operator's key.");
+    assert_eq!((&seen["state"], &seen["asksForKey"]), (&json!("Connected"), &json!(false)));
+    let answers = json!({"Allowed": "1", "Denied": "0", "Stepped up": "1", "Refused": "1", "Failed": "0"});
+    assert_eq!(seen["answers"], answers);
+    let recent =
+        seen["recent"].as_array().expect("rows").iter().map(|row| format!("{} {}", row[2], row[3]).replace('"', ""));
+    assert_eq!(recent.collect::<Vec<_>>(), ["refused holder.nonce", "step-up limit.above", "allow limit.within"]);
+    let plugins = seen["plugins"].as_array().expect("rows");
+    let plugins = plugins.iter().map(|row| (row[0].as_str(), row[1].as_str(), row[4].as_str())).collect::<Vec<_>>();
+    assert_eq!(
+        plugins,
+        [("hostile", "in use", "0"), ("retail", "in use", "2")].map(|(a, b, c)| (Some(a), Some(b), Some(c)))
+    );
+    assert_eq!((&seen["left"], &seen["kept"], &seen["overflows"]), (&json!(true), &json!(0), &json!(false)));
+    assert_eq!((&seen["troubles"], &seen["elsewhere"]), (&json!([]), &json!([])));
+}

@@ -40,22 +40,23 @@ pub(crate) fn for_fuzzing() -> Result<()> {
     require("g++", "apt-get install g++")
 }
 
-/// What tests start: a `PostgreSQL` of their own, and `strace` to see what is synced when.
+/// What tests start: a `PostgreSQL` of their own, `strace` to see what is synced when, and Chromium for pages.
 fn debian_packages() -> Result<()> {
-    let strace = Command::new("strace").arg("--version").output().is_ok_and(|output| output.status.success());
-    if strace && bandpass_testing::binaries().is_some() {
+    let is_there =
+        |program: &str| Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
+    if is_there("strace") && is_there("/usr/bin/chromium") && bandpass_testing::binaries().is_some() {
         return Ok(());
     }
-    let install = ["install", "-y", "--no-install-recommends", "postgresql", "strace"];
+    let install = ["install", "-y", "--no-install-recommends", "chromium", "postgresql", "strace"];
     if !output(Command::new("id").arg("-u")).is_ok_and(|user| user.trim() == "0") {
-        bail!("PostgreSQL or strace is missing: sudo apt-get {}", install.join(" "));
+        bail!("Chromium, PostgreSQL or strace is missing: sudo apt-get {}", install.join(" "));
     }
     let apt = || {
         let mut apt = Command::new("apt-get");
         apt.arg("--quiet").env("DEBIAN_FRONTEND", "noninteractive");
         apt
     };
-    step("PostgreSQL and strace", || {
+    step("Chromium, PostgreSQL and strace", || {
         // The lists of packages may be missing or old.
         run(apt().args(install)).or_else(|_| {
             run(apt().arg("update"))?;
