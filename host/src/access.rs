@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use base64ct::{Base64UrlUnpadded, Encoding as _};
 use serde::Deserialize;
-use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use crate::error::{Code, Error};
+use crate::runtime::digest;
 
 /// How the server is reached: `[server]` of the configuration.
 #[derive(Clone, Debug, Deserialize)]
@@ -118,7 +118,7 @@ impl Secret {
         for bytes in [&mut id[..], &mut secret[..]] {
             getrandom::fill(bytes).map_err(|error| Error::host(Code::HostRuntime, error))?;
         }
-        let id = id.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let id = format!("{:08x}", u32::from_be_bytes(id));
         let text = format!("bandpass_{id}_{}", Base64UrlUnpadded::encode_string(&secret));
         Ok(Self { id, text })
     }
@@ -126,7 +126,7 @@ impl Secret {
     /// Its hash, as it is kept.
     #[must_use]
     pub fn sha256(&self) -> String {
-        crate::runtime::digest(self.text.as_bytes())
+        digest(self.text.as_bytes())
     }
 }
 
@@ -139,9 +139,7 @@ impl ApiKey {
 
 /// Whether a secret has this hash (hexadecimal), compared in constant time.
 pub(crate) fn same_hash(sha256: &str, presented: &str) -> bool {
-    let hash = Sha256::digest(presented.as_bytes());
-    let hex = hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    sha256.as_bytes().ct_eq(hex.as_bytes()).into()
+    sha256.as_bytes().ct_eq(digest(presented.as_bytes()).as_bytes()).into()
 }
 
 impl ServerConfig {

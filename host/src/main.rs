@@ -65,13 +65,12 @@ impl Command {
             Self::Void(void) => void.json,
             Self::Plugin(plugin) => plugin.json,
             Self::Check(check) => check.json,
-            Self::Serve(_) | Self::Wallet(_) | Self::Key(_) | Self::SigningKey(_) => false,
             Self::Audit(audit) => audit.json(),
             Self::Inspect(inspect) => inspect.json,
             Self::Demo(demo) => demo.json,
             Self::Conformance(conformance) => conformance.json,
             Self::Migrate(migrate) => migrate.json,
-            Self::CompileComponent(_) => false,
+            Self::CompileComponent(_) | Self::Serve(_) | Self::Wallet(_) | Self::Key(_) | Self::SigningKey(_) => false,
         }
     }
 }
@@ -111,7 +110,12 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     // What policies write into the log, on standard error.
-    tracing_subscriber::fmt().with_writer(std::io::stderr).without_time().init();
+    let log = tracing_subscriber::fmt().with_writer(std::io::stderr);
+    match &arguments.command {
+        Some(Command::Serve(serve)) if serve.json_log => log.json().init(),
+        Some(Command::Serve(_)) => log.init(),
+        _ => log.without_time().init(),
+    }
     let json = arguments.command.as_ref().is_some_and(Command::json);
     let done = match arguments.command {
         Some(Command::Verify(verify)) => verify.run(),

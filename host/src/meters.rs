@@ -1,4 +1,4 @@
-//! What a host counts and measures, for `/metrics` (OpenMetrics).
+//! What a host counts and measures, for `/metrics` (`OpenMetrics`).
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};

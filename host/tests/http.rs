@@ -123,7 +123,7 @@ impl Site {
     }
 
     async fn challenge(&self, amount: &str, flow: Value) -> Value {
-        let said = self.post("/v1/challenges", &self.merchant, &payment(amount, flow)).await;
+        let said = self.post("/v1/challenges", &self.merchant, &payment(amount, &flow)).await;
         assert_eq!(said.status, 201, "{}", said.text);
         said.json()
     }
@@ -156,7 +156,7 @@ fn serde_urlencoded(form: &[(&str, &str)]) -> String {
     form.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect::<Vec<_>>().join("&")
 }
 
-fn payment(amount: &str, flow: Value) -> Value {
+fn payment(amount: &str, flow: &Value) -> Value {
     let payload = json!({"transaction_id": bandpass_roles::random_id(&mut bandpass_roles::os_rng()), "currency": "CNY",
         "amount": amount, "payee": {"name": "Corner Bookshop", "id": SHOP}});
     json!({"transactions": [{"type": PAYMENT, "payload": payload}], "flow": flow})
@@ -252,7 +252,7 @@ async fn only_those_concerned_see_a_decision() {
     assert_eq!(site.get("/v1/receipts/x", &site.merchant).await.problem(), "404 decision.unknown");
     let wrong = format!("{}x", site.merchant);
     assert_eq!(
-        site.post("/v1/challenges", &wrong, &payment("1.00", link())).await.problem(),
+        site.post("/v1/challenges", &wrong, &payment("1.00", &link())).await.problem(),
         "401 request.unauthorized"
     );
     for path in ["/v1/plugins", "/v1/overview", "/metrics"] {
@@ -275,10 +275,10 @@ async fn on_the_same_device_the_page_proves_that_the_wallet_came_back_to_it() {
     assert_eq!(site.get(&format!("{path}?response_code={code}"), secret).await.json()["decision"], "allow");
 
     let elsewhere = json!({"type": "redirect", "redirect_uri": "https://shop.example/other"});
-    let refused = site.post("/v1/challenges", &site.merchant, &payment("1.00", elsewhere)).await;
+    let refused = site.post("/v1/challenges", &site.merchant, &payment("1.00", &elsewhere)).await;
     assert_eq!(refused.problem(), "403 request.forbidden");
     let nowhere = json!({"type": "redirect", "same_device": true});
-    let refused = site.post("/v1/challenges", &site.merchant, &payment("1.00", nowhere)).await;
+    let refused = site.post("/v1/challenges", &site.merchant, &payment("1.00", &nowhere)).await;
     assert_eq!(refused.problem(), "400 request.malformed");
 }
 
@@ -388,7 +388,7 @@ async fn keys_change_with_the_configuration() {
     site.server.reload(config.clone()).expect("taken");
     let challenge = |key: String| {
         let site = &site;
-        async move { site.post("/v1/challenges", &key, &payment("1.00", link())).await.status }
+        async move { site.post("/v1/challenges", &key, &payment("1.00", &link())).await.status }
     };
     assert_eq!((challenge(new.clone()).await, challenge(site.merchant.clone()).await), (201, 401));
     config.server = None;
@@ -445,4 +445,78 @@ async fn operators_see_what_is_decided() {
     );
     assert_eq!((&seen["left"], &seen["kept"], &seen["overflows"]), (&json!(true), &json!(0), &json!(false)));
     assert_eq!((&seen["troubles"], &seen["elsewhere"]), (&json!([]), &json!([])));
+}
+
+/// As wallets do (RFC 7516, RFC 7518, section 4.6): ECDH-ES with A128GCM.
+fn encrypted(to: &Value, content: &Value) -> String {
+    use aes_gcm::aead::{Aead as _, KeyInit as _, Payload};
+    use base64ct::{Base64UrlUnpadded, Encoding as _};
+    use p256::elliptic_curve::Generate as _;
+    use sha2::Digest as _;
+    let coordinate =
+        |name: &str| Base64UrlUnpadded::decode_vec(to[name].as_str().expect("a coordinate")).expect("base64url");
+    let point = [vec![4], coordinate("x"), coordinate("y")].concat();
+    let public = p256::PublicKey::from_sec1_bytes(&point).expect("a point");
+    let secret = p256::SecretKey::generate();
+    let shared = p256::elliptic_curve::ecdh::diffie_hellman(secret.to_nonzero_scalar(), public.as_affine());
+    let length = |number: u32| number.to_be_bytes().to_vec();
+    let parts = [
+        length(1),
+        shared.raw_secret_bytes().to_vec(),
+        length(7),
+        b"A128GCM".to_vec(),
+        length(0),
+        length(0),
+        length(128),
+    ];
+    let key = sha2::Sha256::digest(parts.concat());
+    let point = secret.public_key().to_sec1_point(false);
+    let encode = |bytes: &[u8]| Base64UrlUnpadded::encode_string(bytes);
+    let epk =
+        json!({"kty": "EC", "crv": "P-256", "x": encode(point.x().expect("x")), "y": encode(point.y().expect("y"))});
+    let header = json!({"alg": "ECDH-ES", "enc": "A128GCM", "kid": to["kid"], "epk": epk}).to_string();
+    let header = encode(header.as_bytes());
+    let (nonce, text) = ([7; 12], content.to_string());
+    let cipher = aes_gcm::Aes128Gcm::new_from_slice(&key[..16]).expect("16 bytes");
+    let sealed =
+        cipher.encrypt(&nonce.into(), Payload { msg: text.as_bytes(), aad: header.as_bytes() }).expect("sealed");
+    let (sealed, tag) = sealed.split_at(sealed.len() - 16);
+    format!("{header}..{}.{}.{}", encode(&nonce), encode(sealed), encode(tag))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_passes_on_what_the_browser_got() {
+    let site = Site::new().await;
+    let mut customer = site.shop.customer("lin");
+    let challenge = site.challenge("35.00", json!({"type": "dc-api", "origin": PAGE})).await;
+    let request = &challenge["dc_api"];
+    assert_eq!(
+        (&request["protocol"], &request["data"]["response_mode"]),
+        (&json!("openid4vp-v1-unsigned"), &json!("dc_api.jwt"))
+    );
+    let answered = |audience: String, customer: &mut Customer| {
+        let data = request["data"]["transaction_data"].as_array().expect("a list").iter();
+        let asked = bandpass_roles::Request {
+            audience,
+            nonce: request["data"]["nonce"].as_str().expect("a nonce").into(),
+            transaction_data: data.map(|entry| entry.as_str().expect("text").to_owned()).collect(),
+        };
+        let rng = &mut bandpass_roles::os_rng();
+        let approval = customer.phone.approve(&asked, &customer.band.thumbprint(), &["swk"], NOW, rng);
+        let token = customer.band.present(&asked, &["sub"], Some(&approval), NOW, rng);
+        let jwe =
+            encrypted(&request["data"]["client_metadata"]["jwks"]["keys"][0], &json!({"vp_token": {"band": [token]}}));
+        json!({"id": challenge["id"], "data": {"response": jwe}})
+    };
+    let secret = challenge["session_secret"].as_str().expect("a secret");
+    let wrong = answered("origin:https://other.example".into(), &mut customer);
+    assert_eq!(site.post("/v1/responses", secret, &wrong).await.problem(), "422 holder.audience");
+    let right = answered(format!("origin:{PAGE}"), &mut customer);
+    assert_eq!(site.post("/v1/responses", "somebody-else", &right).await.problem(), "401 request.unauthorized");
+    let clear = json!({"id": challenge["id"], "data": {"vp_token": {"band": ["x"]}}});
+    assert_eq!(site.post("/v1/responses", secret, &clear).await.problem(), "400 response.unencrypted");
+    assert_eq!(site.post("/v1/responses", secret, &right).await.text, "{}");
+    assert_eq!(site.decision(&challenge).await["decision"], "allow");
+    let elsewhere = payment("1.00", &json!({"type": "dc-api", "origin": "https://other.example"}));
+    assert_eq!(site.post("/v1/challenges", &site.merchant, &elsewhere).await.problem(), "403 request.forbidden");
 }

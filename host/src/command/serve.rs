@@ -37,11 +37,17 @@ pub(crate) struct Serve {
     /// `--config`, make a host for it in the folder `bandpass-demo`.
     #[arg(long)]
     demo: bool,
+    /// Address and port to listen on, in place of the configuration's.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// Write each line of the log, on standard error, as JSON.
+    #[arg(long)]
+    pub(crate) json_log: bool,
 }
 
 const DEMO: &str = "bandpass-demo";
 /// Verifiers take a status list for 15 minutes.
-const SIGN_EVERY: Duration = Duration::from_secs(300);
+const SIGN_EVERY: Duration = Duration::from_mins(5);
 
 impl Serve {
     pub(crate) fn run(self) -> Result<Verdict> {
@@ -62,7 +68,10 @@ impl Serve {
                 create_key(&path, &KeyOwner::Operator)?,
             )),
         };
-        let config = Config::from_file(&path)?;
+        let mut config = Config::from_file(&path)?;
+        if let (Some(server), Some(listen)) = (&mut config.server, self.listen) {
+            server.listen = listen;
+        }
         let host = Host::open(&runtime()?, config.clone(), Store::open(&store)?, clock())?;
         let server = Server::new(host.clone(), &config, clock, self.demo)?;
         let executor = tokio::runtime::Builder::new_multi_thread().enable_all().build();

@@ -58,7 +58,7 @@ const MAX_STOP: Duration = Duration::from_secs(40);
 /// Decisions that pages may lag behind before they look for themselves.
 const MAX_TOLD: usize = 1_024;
 /// Between two removals of addresses that have not called for a while.
-const FORGET_EVERY: Duration = Duration::from_secs(60);
+const FORGET_EVERY: Duration = Duration::from_mins(1);
 
 /// A host's server. Cheap to clone.
 #[derive(Clone)]
@@ -152,6 +152,9 @@ impl App {
         // Nobody may be waiting.
         let _ = self.0.told.send(challenge.issued.id.clone());
         if let Some(answer) = answer {
+            let (id, merchant) = (&*challenge.issued.id, &*challenge.merchant);
+            let decision = answer.decision_id.as_ref().map_or("refused", |_| answer.decision());
+            tracing::info!(id, merchant, decision, reason = answer.reason(), "answered");
             let mut recent = self.0.recent.lock().unwrap_or_else(PoisonError::into_inner);
             operator::remember(&mut recent, Recent::new(self.clock(), challenge, answer));
         }
@@ -204,7 +207,7 @@ impl Server {
         Ok(())
     }
 
-    /// The API, described (OpenAPI 3.1, JSON).
+    /// The API, described (`OpenAPI` 3.1, JSON).
     #[must_use]
     pub fn open_api() -> String {
         described().split_for_parts().1.to_pretty_json().unwrap_or_default()
@@ -221,7 +224,7 @@ impl Server {
                 .allow_origin(AllowOrigin::predicate(is_page))
                 .allow_methods([Method::GET, Method::POST])
                 .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
-                .max_age(Duration::from_secs(3_600))
+                .max_age(Duration::from_hours(1))
         };
         let (router, _) = described().split_for_parts();
         router

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::App;
 use super::caller::Operator;
 use super::problem::{Problem, ProblemDetails};
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::host::{Answer, Metrics, Remembered};
 use crate::meters::Evaluations;
 use crate::plugins::PluginState;
@@ -217,13 +217,12 @@ pub(crate) async fn health() -> &'static str {
         (status = "default", body = ProblemDetails, content_type = "application/problem+json")))]
 pub(crate) async fn ready(State(app): State<App>) -> Result<&'static str, Problem> {
     match app.host().remembered("-", app.clock()).await {
-        Ok(_) => Ok("ready"),
-        Err(Error::Host { code: crate::error::Code::ChallengeUnknown, .. }) => Ok("ready"),
+        Ok(_) | Err(Error::Host { code: Code::ChallengeUnknown, .. }) => Ok("ready"),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Metrics (Prometheus, OpenMetrics text).
+/// Metrics (Prometheus, `OpenMetrics` text).
 #[utoipa::path(get, path = "/metrics", tag = "operator", security(("operator" = [])),
     responses((status = 200, body = String, content_type = "application/openmetrics-text"),
         (status = "default", body = ProblemDetails, content_type = "application/problem+json")))]

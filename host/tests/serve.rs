@@ -1,0 +1,204 @@
+//! `bandpass serve` as a process: what somebody who tries it types.
+#![expect(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+
+/// A server in a folder of its own. Ended when dropped.
+struct Serving {
+    process: Child,
+    url: String,
+    merchant: String,
+    operator: String,
+    log: Receiver<String>,
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn bandpass(folder: &Path, arguments: &[&str]) -> (i32, String) {
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_bandpass")).args(arguments).current_dir(folder).output().expect("it runs");
+    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    (output.status.code().expect("it ends"), text.into_owned())
+}
+
+/// Lines as they come.
+fn lines(from: impl std::io::Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        BufReader::new(from).lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+    });
+    receiver
+}
+
+fn wait_for(lines: &Receiver<String>, what: &str) -> String {
+    let mut seen = Vec::new();
+    while let Ok(line) = lines.recv_timeout(Duration::from_secs(30)) {
+        if line.contains(what) {
+            return line;
+        }
+        seen.push(line);
+    }
+    panic!("no `{what}` in {seen:#?}")
+}
+
+impl Serving {
+    /// On a free port.
+    fn start(folder: &Path) -> Self {
+        let listen = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+        let mut process = Command::new(env!("CARGO_BIN_EXE_bandpass"))
+            .args(["serve", "--demo", "--json-log", "--listen", &listen.to_string()])
+            .current_dir(folder)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it runs");
+        let (said, log) =
+            (lines(process.stdout.take().expect("a pipe")), lines(process.stderr.take().expect("a pipe")));
+        let key = |whose: &str| wait_for(&said, whose).rsplit(' ').next().expect("a key").to_owned();
+        let (merchant, operator) = (key("merchant's key"), key("operator's key"));
+        wait_for(&log, "listening on");
+        Self { process, url: format!("http://{listen}"), merchant, operator, log }
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.process.id()).expect("a pid")).expect("a pid");
+        kill_process(pid, signal).expect("it is there");
+    }
+
+    fn call(&self, method: &str, path: &str, key: &str, body: &Value) -> (u16, String) {
+        let request = axum::http::Request::builder().method(method).uri(format!("{}{path}", self.url));
+        let request =
+            request.header("authorization", format!("Bearer {key}")).header("content-type", "application/json");
+        let agent = ureq::Agent::config_builder().http_status_as_error(false).allow_non_standard_methods(true).build();
+        let request = request.body(if body.is_null() { String::new() } else { body.to_string() }).expect("a request");
+        let mut answer = agent.new_agent().run(request).expect("an answer");
+        (answer.status().as_u16(), answer.body_mut().read_to_string().expect("text"))
+    }
+
+    fn challenge(&self, key: &str) -> (u16, Value) {
+        let payload = json!({"transaction_id": bandpass_roles::random_id(&mut bandpass_roles::os_rng()), "currency": "CNY",
+            "amount": "35.00", "payee": {"name": "Corner Bookshop", "id": "merchant-7"}});
+        let body = json!({"transactions": [{"type": "urn:bandpass:payment:1", "payload": payload}],
+            "flow": {"type": "redirect"}});
+        let (status, text) = self.call("POST", "/v1/challenges", key, &body);
+        (status, serde_json::from_str(&text).expect("JSON"))
+    }
+}
+
+#[test]
+fn a_newcomer_pays_changes_keys_and_stops() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut serving = Serving::start(folder.path());
+    let config = folder.path().join("bandpass-demo/bandpass.toml").to_string_lossy().into_owned();
+    assert_eq!(bandpass(folder.path(), &["check", "--config", &config]).0, 0);
+
+    let (_, challenge) = serving.challenge(&serving.merchant);
+    let link = challenge["redirect"]["wallet_url"].as_str().expect("a link");
+    assert_eq!(bandpass(folder.path(), &["wallet", link]), (0, "{}\n".into()));
+    let id = challenge["id"].as_str().expect("an id");
+    let (_, decided) = serving.call("GET", &format!("/v1/decisions/{id}"), &serving.merchant, &Value::Null);
+    let decided = serde_json::from_str::<Value>(&decided).expect("JSON");
+    assert_eq!(decided["decision"], "allow");
+    let (_, declined) = serving.challenge(&serving.merchant);
+    let link = declined["redirect"]["wallet_url"].as_str().expect("a link");
+    assert_eq!(bandpass(folder.path(), &["wallet", "--decline", link]).0, 0);
+
+    // What was disclosed is told to the merchant, and nowhere else.
+    let line = wait_for(&serving.log, "answered");
+    assert_eq!(serde_json::from_str::<Value>(&line).expect("JSON")["fields"]["decision"], "allow");
+    let sub = decided["presentations"]["band"][0]["claims"]["sub"].as_str().expect("a subject");
+    let mut log = vec![line];
+
+    let receipt = serving.call("GET", &format!("/v1/receipts/{id}"), &serving.merchant, &Value::Null).1;
+    let id_of = |key: &str| key.split('_').nth(1).expect("an id").to_owned();
+    let (code, made) =
+        bandpass(folder.path(), &["key", "rotate", &id_of(&serving.merchant), "--keep", "1h", "--config", &config]);
+    assert_eq!(code, 0, "{made}");
+    let new = made.lines().next().expect("a key").to_owned();
+    assert_eq!(bandpass(folder.path(), &["signing-key", "rotate", "--config", &config]).0, 0);
+    assert_eq!(serving.challenge(&new).0, 401);
+    serving.signal(Signal::HUP);
+    wait_for(&serving.log, "taken anew");
+    assert_eq!((serving.challenge(&new).0, serving.challenge(&serving.merchant).0), (201, 201));
+    let keys = serving.call("GET", "/.well-known/jwks.json", "", &Value::Null).1;
+    let keys = serde_json::from_str::<Value>(&keys).expect("JSON")["keys"].as_array().expect("keys").clone();
+    let signed_by = |key: &Value| bandpass_core::verify_jws(&receipt, key, "bandpass-receipt+jwt").is_ok();
+    assert_eq!(keys.iter().map(signed_by).collect::<Vec<_>>(), [false, true]);
+
+    assert_eq!(bandpass(folder.path(), &["key", "revoke", &id_of(&serving.merchant), "--config", &config]).0, 0);
+    serving.signal(Signal::HUP);
+    wait_for(&serving.log, "taken anew");
+    assert_eq!((serving.challenge(&new).0, serving.challenge(&serving.merchant).0), (201, 401));
+    let unknown = bandpass(folder.path(), &["key", "revoke", "nobody", "--config", &config]);
+    assert!(unknown.0 == 1 && unknown.1.contains("key.unknown"), "{unknown:?}");
+
+    // What is wrong leaves everything as it was.
+    let good = fs::read_to_string(&config).expect("a file");
+    fs::write(&config, good.replace("[server]", "[server]\nnonsense = 1")).expect("written");
+    serving.signal(Signal::HUP);
+    wait_for(&serving.log, "stays as it was");
+    assert_eq!(
+        (serving.challenge(&new).0, serving.call("GET", "/metrics", &serving.operator, &Value::Null).0),
+        (201, 200)
+    );
+
+    serving.signal(Signal::TERM);
+    assert!(serving.process.wait().expect("it ends").success());
+    log.extend(serving.log.try_iter());
+    assert!(
+        !log.iter().any(|line| line.contains(sub) || line.contains("vp_token") || line.contains("eyJ")),
+        "{log:#?}"
+    );
+}
+
+#[test]
+fn everything_that_is_wrong_is_told_at_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    assert_eq!(bandpass(folder.path(), &["demo", "--save", "shop"]).0, 0);
+    let path = folder.path().join("shop/bandpass.toml");
+    let good = fs::read_to_string(&path).expect("a file");
+    let bad = good
+        .replace("trust = \"trust.json\"", "trust = \"nowhere.json\"\nchallenge_lifetime = \"long\"")
+        .replace("public_url = \"", "colour = \"green\"\npublic_url = \"ftp://")
+        .replacen("plugin = \"retail-checkout\"", "plugin = \"other\"", 1)
+        .replacen("origins = [\"", "origins = [\"shop.example", 1);
+    fs::write(&path, &bad).expect("written");
+    let (code, found) = bandpass(folder.path(), &["check", "--json", "--config", "shop/bandpass.toml"]);
+    assert_eq!(code, 2, "{found}");
+    let found = serde_json::from_str::<Value>(&found).expect("JSON");
+    let found = found["problems"].as_array().expect("problems").iter();
+    let found = found.map(|problem| (problem["line"].as_u64().expect("a line"), problem["at"].as_str().expect("keys")));
+    let line = |text: &str| {
+        u64::try_from(bad.lines().position(|line| line.contains(text)).expect("there") + 1).expect("small")
+    };
+    assert_eq!(
+        found.collect::<Vec<_>>(),
+        [
+            (line("nowhere.json"), "trust"),
+            (line("challenge_lifetime"), "challenge_lifetime"),
+            (line("colour"), "server.colour"),
+        ]
+    );
+    // What needs the whole of it to be looked at comes when that can be.
+    fs::write(&path, bad.replace("nowhere.json", "trust.json")).expect("written");
+    let (_, found) = bandpass(folder.path(), &["check", "--config", "shop/bandpass.toml"]);
+    for what in ["there is no plugin `other`", "ftp://", "shop.example", "long", "colour"] {
+        assert!(found.contains(what), "{what}: {found}");
+    }
+    fs::write(&path, "name = [").expect("written");
+    let (code, found) = bandpass(folder.path(), &["check", "--config", "shop/bandpass.toml"]);
+    assert!(code == 2 && found.starts_with("shop/bandpass.toml:1: "), "{found}");
+}
