@@ -452,12 +452,13 @@ fn encrypted(to: &Value, content: &Value) -> String {
     use aes_gcm::aead::{Aead as _, KeyInit as _, Payload};
     use base64ct::{Base64UrlUnpadded, Encoding as _};
     use p256::elliptic_curve::Generate as _;
+    use p256::elliptic_curve::sec1::ToSec1Point as _;
     use sha2::Digest as _;
     let coordinate =
         |name: &str| Base64UrlUnpadded::decode_vec(to[name].as_str().expect("a coordinate")).expect("base64url");
     let point = [vec![4], coordinate("x"), coordinate("y")].concat();
     let public = p256::PublicKey::from_sec1_bytes(&point).expect("a point");
-    let secret = p256::SecretKey::generate();
+    let secret = p256::SecretKey::generate_from_rng(&mut bandpass_roles::os_rng());
     let shared = p256::elliptic_curve::ecdh::diffie_hellman(secret.to_nonzero_scalar(), public.as_affine());
     let length = |number: u32| number.to_be_bytes().to_vec();
     let parts = [
