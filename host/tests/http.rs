@@ -359,6 +359,7 @@ async fn malformed_requests_are_problems() {
         ("POST", "/v1/responses", "application/x-www-form-urlencoded", "x=y", "400 response.malformed"),
         ("POST", "/v1/responses", json_kind, "[]", "400 request.malformed"),
         ("GET", "/v1/decisions/x?wait=soon", "", "", "400 request.malformed"),
+        ("GET", "/v1/decisions/x?wait=31", "", "", "400 request.malformed"),
         ("GET", "/v1/decisions/x", "", "", "404 decision.unknown"),
         ("GET", "/v1/requests/x", "", "", "404 challenge.unknown"),
         ("GET", "/nothing", "", "", "404 request.unknown"),

@@ -28,9 +28,11 @@ const COVERAGE: &[&str] = &[
 
 /// Cases of each property test for an hour of fuzzing.
 const CASES_AN_HOUR: f64 = 20_000.0;
-/// Evaluations of hostile and good plugins, and how often what uses each store is killed.
+/// Evaluations of hostile and good plugins, how often what uses each store is killed, and decisions of a server whose
+/// memory is looked at.
 const EVALUATIONS: &str = "10000";
 const ROUNDS: &str = "50";
+const DECISIONS: &str = "100000";
 
 /// What comes out in `docs/soak.md`.
 const SOAK: &str = "docs/soak.md";
@@ -134,7 +136,7 @@ pub(crate) fn soak(project: &Project, cpu_hours: f64, seed: Option<u32>) -> Resu
     })?;
     let cases = format!("{:.0}", (CASES_AN_HOUR * cpu_hours).ceil());
     let seed_text = seed.to_string();
-    let tests: [Long<'_>; 3] = [
+    let tests: [Long<'_>; 4] = [
         (
             "property tests",
             &["--package", "bandpass-roles", "--test", "round_trip"],
@@ -148,6 +150,12 @@ pub(crate) fn soak(project: &Project, cpu_hours: f64, seed: Option<u32>) -> Resu
             format!("{EVALUATIONS} evaluations"),
         ),
         ("durability", &["--test", "durability"], &[("BANDPASS_ROUNDS", ROUNDS)], format!("{ROUNDS} kills a store")),
+        (
+            "server",
+            &["--test", "under_load"],
+            &[("BANDPASS_ROUNDS", ROUNDS), ("BANDPASS_DECISIONS", DECISIONS)],
+            format!("{ROUNDS} kills a store, {DECISIONS} decisions"),
+        ),
     ];
     for (name, arguments, environment, what) in tests {
         let start = Instant::now();

@@ -73,7 +73,9 @@ fn main() -> Result<()> {
         Task::Bench => {
             build::everything(&project)?;
             // The whole set, as everywhere: for one package alone features differ, and wasmtime would be compiled again.
-            run(project.cargo("bench").args(["--bench", "verify", "--bench", "host", "--bench", "native"]))
+            run(project
+                .cargo("bench")
+                .args(["--bench", "verify", "--bench", "host", "--bench", "http", "--bench", "native"]))
         }
         Task::Peers => {
             setup::everything(&project)?;

@@ -101,7 +101,11 @@ pub(crate) async fn decision(
 ) -> Result<Json<DecisionResponse>, Problem> {
     let query = query.map_err(|error| Problem::new(Code::RequestMalformed, error.body_text()))?;
     let Query(DecisionQuery { wait, response_code }) = query;
-    let until = Instant::now() + Duration::from_secs(wait.unwrap_or(0).min(MAX_WAIT));
+    let wait = wait.unwrap_or(0);
+    if wait > MAX_WAIT {
+        return Err(Problem::new(Code::RequestMalformed, format!("`wait` is at most {MAX_WAIT}")));
+    }
+    let until = Instant::now() + Duration::from_secs(wait);
     let mut told = app.listen();
     loop {
         let decision = look(&app, &id, &asker, response_code.as_deref()).await?;
@@ -112,12 +116,22 @@ pub(crate) async fn decision(
     }
 }
 
+/// A server-sent event.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "describes the event to those who read the API")]
+pub(crate) struct DecisionEvent {
+    /// `decision`.
+    event: String,
+    /// A `DecisionResponse` (JSON).
+    data: String,
+}
+
 /// The same as server-sent events: `decision` with what [`decision`] answers, at once and whenever it changes, until it does
 /// no more.
 #[utoipa::path(get, path = "/v1/decisions/{id}/events", tag = "merchant",
     params(("id" = String, Path, description = "The challenge's identifier")),
     security(("merchant" = []), ("page" = [])),
-    responses((status = 200, body = String, content_type = "text/event-stream"),
+    responses((status = 200, body = DecisionEvent, content_type = "text/event-stream"),
         (status = "default", body = ProblemDetails, content_type = "application/problem+json")))]
 pub(crate) async fn events(State(app): State<App>, Path(id): Path<String>, asker: Asker) -> Result<Response, Problem> {
     let mut told = app.listen();

@@ -36,20 +36,33 @@ pub(crate) struct PageResponse {
     data: Map<String, Value>,
 }
 
-/// What a wallet posts: one of these, by the request's response mode.
-#[derive(Debug, ToSchema)]
+/// What a wallet posts, by the request's response mode.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(untagged)]
 #[expect(dead_code, reason = "describes the form to those who read the API")]
-pub(crate) struct WalletForm {
-    /// Encrypted response, a compact JWE (`direct_post.jwt`).
-    response: Option<String>,
-    /// Presentations by the ids of their queries, JSON (`direct_post`).
-    vp_token: Option<String>,
-    /// The challenge's identifier, with `vp_token` or `error`.
-    state: Option<String>,
-    /// Why the wallet does not answer, such as `access_denied`.
-    error: Option<String>,
-    /// The same for people.
-    error_description: Option<String>,
+pub(crate) enum WalletForm {
+    /// `direct_post.jwt`.
+    Encrypted {
+        /// Encrypted response: a compact JWE.
+        response: String,
+    },
+    /// `direct_post`.
+    Plain {
+        /// Presentations by the ids of their queries (JSON).
+        vp_token: String,
+        /// The challenge's identifier.
+        state: String,
+    },
+    /// The wallet does not answer.
+    Error {
+        /// Why, such as `access_denied`.
+        error: String,
+        /// The same for people.
+        #[schema(nullable = false)]
+        error_description: Option<String>,
+        /// The challenge's identifier.
+        state: String,
+    },
 }
 
 /// Take a wallet's answer: from the wallet itself as a form, or from the merchant's page as JSON with the secret of its

@@ -106,9 +106,13 @@ impl Shop {
 
     /// The issuer's status list, with this status for everybody.
     pub(crate) fn status_list(&self, status: u8) -> String {
+        self.status_list_at(status, NOW)
+    }
+
+    pub(crate) fn status_list_at(&self, status: u8, now: u64) -> String {
         let mut list = StatusList::new(2, 8).expect("two bits");
         list.set(1, status);
-        self.issuer.sign_status_list(&list, NOW, NOW + 86_400)
+        self.issuer.sign_status_list(&list, now, now + 86_400)
     }
 
     pub(crate) fn host(&self, config: Config, store: Store) -> Host {
@@ -116,6 +120,10 @@ impl Shop {
     }
 
     pub(crate) fn customer(&self, account: &str) -> Customer {
+        self.customer_at(account, NOW)
+    }
+
+    pub(crate) fn customer_at(&self, account: &str, now: u64) -> Customer {
         let rng = &mut os_rng();
         let (key, phone_key) = (Key::generate(rng), Key::generate(rng));
         let phone = Phone::new(phone_key.clone());
@@ -124,14 +132,14 @@ impl Shop {
             phone_thumbprint: phone.thumbprint(),
             epoch: 1,
             measures: vec!["wear".into(), "unlock".into(), "confirm".into()],
-            issued_at: NOW,
+            issued_at: now,
             valid_days: 14,
             status_index: 1,
             owner: json!({"sub": sha256_base64url(account.as_bytes())}).as_object().cloned().unwrap_or_default(),
         };
         let mut band = Band::new(key.clone(), self.issuer.issue(&details, rng).expect("a credential"));
-        band.put_on(NOW - 3_600);
-        band.unlock(NOW - 3_000);
+        band.put_on(now - 3_600);
+        band.unlock(now - 3_000);
         Customer { key, band, phone_key, phone }
     }
 }
@@ -148,9 +156,13 @@ impl Customer {
             nonce: challenge.nonce.clone(),
             transaction_data: challenge.transaction_data.clone(),
         };
+        self.present(&request, method, now).into_bytes()
+    }
+
+    pub(crate) fn present(&mut self, request: &Request, method: &str, now: u64) -> String {
         let rng = &mut os_rng();
-        let approval = self.phone.approve(&request, &self.band.thumbprint(), &[method], now, rng);
-        self.band.present(&request, &["sub"], Some(&approval), now, rng).into_bytes()
+        let approval = self.phone.approve(request, &self.band.thumbprint(), &[method], now, rng);
+        self.band.present(request, &["sub"], Some(&approval), now, rng)
     }
 }
 

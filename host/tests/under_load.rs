@@ -1,0 +1,418 @@
+//! `bandpass serve` under load: killed, behind a proxy, asked nonsense, and for long. `BANDPASS_ROUNDS` says how often it is
+//! killed, 3 times otherwise; `BANDPASS_DECISIONS` how many it makes while its memory is looked at, 1,000 otherwise.
+#![expect(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "support/shop.rs"]
+mod shop;
+#[path = "support/site.rs"]
+mod site;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use bandpass::{Store, verify_audit};
+use bandpass_testing::Postgres;
+use rust_decimal::Decimal;
+use serde_json::Value;
+use shop::{daily, settings};
+use site::{Serving, Site, Till, now, transaction_id, vp_token};
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+
+/// Soon reached, by three accounts together.
+const CAP: &str = "150.00";
+/// Who pays at once, and from how many accounts.
+const CLIENTS: usize = 8;
+const ACCOUNTS: usize = 3;
+/// Between two attempts of a client.
+const PAUSE: Duration = Duration::from_millis(20);
+
+fn number(variable: &str, otherwise: usize) -> usize {
+    std::env::var(variable).map_or(otherwise, |number| number.parse().expect("a number"))
+}
+
+/// A payment whose challenge a customer got, and what was said of it.
+struct Payment {
+    account: String,
+    amount: Decimal,
+    id: String,
+    token: String,
+    /// Whether the wallet was told that its answer was taken.
+    taken: bool,
+    /// What the merchant was told.
+    told: Option<Value>,
+}
+
+/// The amount of a client's payment: all are within the limit of one payment.
+fn amount(client: usize, number: usize) -> String {
+    format!("{}.{:02}", 1 + number % 7, (number * 37 + client) % 100)
+}
+
+/// Pays until it is told to stop. What fails is not tried again.
+fn pay(site: &Site, till: &Till, client: usize, stop: &AtomicBool, told: &AtomicUsize) -> Vec<Payment> {
+    let account = format!("account-{}", client % ACCOUNTS);
+    let mut customer = site.shop.customer_at(&account, now());
+    let mut payments = Vec::new();
+    for number in 0.. {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        let amount = amount(client, number);
+        let Ok((201, challenge)) = till.challenge(&amount, &transaction_id()) else {
+            std::thread::sleep(PAUSE);
+            continue;
+        };
+        let mut payment = Payment {
+            account: account.clone(),
+            amount: Decimal::from_str_exact(&amount).expect("a decimal"),
+            id: challenge["id"].as_str().expect("an id").to_owned(),
+            token: vp_token(&mut customer, &challenge),
+            taken: false,
+            told: None,
+        };
+        match till.respond(&payment.id, &payment.token) {
+            Ok((200, _)) => payment.taken = true,
+            Ok((503, _)) | Err(_) => {}
+            Ok(other) => panic!("{other:?}"),
+        }
+        if let (true, Ok((200, decision))) = (payment.taken, till.decision(&payment.id)) {
+            assert_eq!(decision["status"], "decided", "{decision}");
+            payment.told = Some(decision);
+            told.fetch_add(1, Ordering::Relaxed);
+        }
+        payments.push(payment);
+    }
+    payments
+}
+
+/// Customers pay; once some were told what became of it, `end` ends something.
+fn load(site: &Site, address: SocketAddr, round: usize, end: impl FnOnce()) -> Vec<Payment> {
+    let (stop, told) = (AtomicBool::new(false), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        let till = site.till(address);
+        let client = |client| {
+            let (till, stop, told) = (till.clone(), &stop, &told);
+            scope.spawn(move || pay(site, &till, client, stop, told))
+        };
+        let clients = (0..CLIENTS).map(client).collect::<Vec<_>>();
+        let start = Instant::now();
+        while told.load(Ordering::Relaxed) == 0 && start.elapsed() < Duration::from_mins(1) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        // A moment that differs from round to round.
+        std::thread::sleep(Duration::from_millis(u64::try_from(round * 7_919 % 600).expect("small")));
+        end();
+        stop.store(true, Ordering::Relaxed);
+        clients.into_iter().flat_map(|client| client.join().expect("no panic")).collect()
+    })
+}
+
+/// Sends again what was not answered, and holds everything against what was said before.
+fn settle(till: &Till, payments: &mut [Payment]) {
+    for payment in payments {
+        let id = &payment.id;
+        let (status, decision) = till.decision(id).expect("answered");
+        assert_eq!(status, 200, "{id} is lost: {decision}");
+        assert!(!payment.taken || decision["status"] == "decided", "what was answered is lost: {decision}");
+        if decision["status"] == "pending" {
+            // Its band may have answered another challenge since: then its counter says so.
+            let (status, said) = till.respond(id, &payment.token).expect("answered");
+            assert!(matches!((status, said["code"].as_str()), (200, _) | (422, Some("evidence.counter"))), "{said}");
+            if status != 200 {
+                continue;
+            }
+            payment.taken = true;
+        }
+        let (_, decision) = till.decision(id).expect("answered");
+        assert_eq!(decision["status"], "decided", "{id}");
+        let told = payment.told.get_or_insert_with(|| decision.clone());
+        assert_eq!(*told, decision, "{id}: what was told is lost");
+    }
+}
+
+/// Whatever is sent now, these are decided, and the audit says the same.
+fn check(site: &Site, till: &Till, names: &[&str], entries: &[Value], store: &str, payments: &[Payment]) {
+    let mut allowed = BTreeMap::<&str, Decimal>::new();
+    let mut receipts = BTreeSet::new();
+    for Payment { account, amount, id, told, .. } in payments {
+        let Some(told) = told else { continue };
+        assert!(receipts.insert(till.receipt(id).expect("a receipt")), "{id}: another's receipt");
+        if told["decision"] == "allow" {
+            *allowed.entry(account).or_default() += amount;
+        }
+        let (status, said) = till.respond(id, r#"{"band":["another"]}"#).expect("answered");
+        assert_eq!((status, said["code"].as_str()), (409, Some("challenge.used")), "{id}");
+    }
+    let cap = Decimal::from_str_exact(CAP).expect("a decimal");
+    assert!(allowed.values().all(|sum| *sum <= cap), "a cap is passed: {allowed:?}");
+    audit(site, store, names, entries, receipts);
+    eprintln!("{} challenges, allowed {allowed:?}", payments.len());
+}
+
+/// Every chain is whole, with these receipts and the checkpoints in it. No challenge is decided twice, and these receipts are
+/// of all decisions.
+fn audit(site: &Site, store: &str, names: &[&str], entries: &[Value], receipts: BTreeSet<String>) {
+    let executor = tokio::runtime::Builder::new_current_thread().build().expect("an executor");
+    let checkpoints = names.iter().map(|name| site.folder().join(format!("{name}.checkpoints")));
+    let checkpoints = checkpoints.filter_map(|path| fs::read_to_string(path).ok()).collect::<String>();
+    let checkpoints = checkpoints.lines().map(str::to_owned).collect::<Vec<_>>();
+    let receipts = receipts.into_iter().collect::<Vec<_>>();
+    let store = Store::open(store).expect("it opens again");
+    let report = executor.block_on(verify_audit(&store, &[site.shop.key.jwk()], &checkpoints, &receipts));
+    let report = report.expect("read");
+    assert!(report.findings.is_empty(), "{:?}", report.findings);
+    assert_eq!(report.entries.keys().collect::<Vec<_>>(), names);
+
+    let mut decided =
+        entries.iter().filter(|entry| entry["kind"] == "decided").map(|entry| entry["challenge"].as_str());
+    let mut challenges = BTreeSet::new();
+    assert!(decided.by_ref().all(|challenge| challenges.insert(challenge)), "a challenge is decided twice");
+    assert_eq!(challenges.len(), receipts.len());
+    assert!(!receipts.is_empty());
+    eprintln!("{} decided, audit {:?}", receipts.len(), report.entries);
+}
+
+/// What is in the audit chains.
+fn entries_of_sqlite(store: &str) -> Vec<Value> {
+    let connection = rusqlite::Connection::open(store).expect("it opens");
+    let mut statement = connection.prepare("SELECT entry FROM audit").expect("a query");
+    let rows = statement.query_map([], |row| row.get::<_, String>(0)).expect("rows");
+    rows.map(|entry| serde_json::from_str(&entry.expect("a row")).expect("JSON")).collect()
+}
+
+fn entries_of_postgres(database: &Postgres, store: &str) -> Vec<Value> {
+    let entries = database.sql(store, "SELECT entry FROM audit").expect("rows");
+    entries.lines().map(|entry| serde_json::from_str(entry).expect("JSON")).collect()
+}
+
+#[test]
+fn sqlite_keeps_what_was_answered() {
+    let site = Site::new(daily(CAP));
+    let store = site.folder().join("store.sqlite").to_string_lossy().into_owned();
+    let mut all = Vec::new();
+    for round in 0..number("BANDPASS_ROUNDS", 3) {
+        site.sign_status_list();
+        let mut serving = site.serve("till-1", &store);
+        let address = serving.address;
+        let mut payments = load(&site, address, round, || serving.kill());
+        let serving = site.serve("till-1", &store);
+        settle(&site.till(serving.address), &mut payments);
+        all.append(&mut payments);
+    }
+    let serving = site.serve("till-1", &store);
+    let till = site.till(serving.address);
+    settle(&till, &mut all);
+    check(&site, &till, &["till-1"], &entries_of_sqlite(&store), &store, &all);
+}
+
+/// In turns the host is killed, the database is, and both are.
+#[test]
+fn postgres_keeps_what_was_answered() {
+    let site = Site::new(daily(CAP));
+    let mut database = Postgres::start().expect("a server");
+    let store = database.database().expect("a database");
+    Store::migrate(&store).expect("migrated");
+    let mut all = Vec::new();
+    for round in 0..number("BANDPASS_ROUNDS", 3) {
+        site.sign_status_list();
+        let mut serving = site.serve("till-1", &store);
+        let address = serving.address;
+        let mut payments = load(&site, address, round, || {
+            if round % 3 != 1 {
+                serving.kill();
+            }
+            if round % 3 != 0 {
+                database.kill().expect("killed");
+                database.start_again().expect("started");
+                // A host that is left finds it again.
+                std::thread::sleep(Duration::from_millis(500));
+            }
+            serving.kill();
+        });
+        let serving = site.serve("till-1", &store);
+        settle(&site.till(serving.address), &mut payments);
+        all.append(&mut payments);
+    }
+    let serving = site.serve("till-1", &store);
+    let till = site.till(serving.address);
+    settle(&till, &mut all);
+    check(&site, &till, &["till-1"], &entries_of_postgres(&database, &store), &store, &all);
+}
+
+/// Passes connections on in turns, past who does not answer.
+async fn proxy(listener: TcpListener, hosts: [SocketAddr; 2]) {
+    for turn in 0.. {
+        let Ok((mut client, _)) = listener.accept().await else { return };
+        tokio::spawn(async move {
+            for host in [hosts[turn % 2], hosts[(turn + 1) % 2]] {
+                if let Ok(mut server) = TcpStream::connect(host).await {
+                    // Whoever ends it: both ends are closed then.
+                    let _ = copy_bidirectional(&mut client, &mut server).await;
+                    return;
+                }
+            }
+        });
+    }
+}
+
+/// Until it is decided, whatever fails on the way; then its identifier and how often something failed.
+fn insist(till: &Till, site: &Site, client: usize, number: usize) -> (String, usize) {
+    let mut customer = site.shop.customer_at(&format!("account-{client}"), now());
+    let transaction_id = transaction_id();
+    let mut failed = 0;
+    let mut until_it_works = |ask: &dyn Fn() -> site::Said, wanted: u16| {
+        let start = Instant::now();
+        loop {
+            match ask() {
+                Ok((status, said)) if status == wanted => return said,
+                Ok((503, _)) | Err(_) => failed += 1,
+                Ok(other) => panic!("{other:?}"),
+            }
+            assert!(start.elapsed() < Duration::from_secs(30), "nobody answers");
+            std::thread::sleep(PAUSE);
+        }
+    };
+    let amount = amount(client, number);
+    let challenge = until_it_works(&|| till.challenge(&amount, &transaction_id), 201);
+    let id = challenge["id"].as_str().expect("an id");
+    let token = vp_token(&mut customer, &challenge);
+    until_it_works(&|| till.respond(id, &token), 200);
+    let decision = until_it_works(&|| till.decision(id), 200);
+    assert_eq!((decision["status"].as_str(), decision["decision"].as_str()), (Some("decided"), Some("allow")));
+    (id.to_owned(), failed)
+}
+
+#[test]
+fn of_two_hosts_one_may_be_killed() {
+    const PAYMENTS: usize = 20;
+    let site = Site::new(settings());
+    let database = Postgres::shared().expect("a server");
+    let store = database.database().expect("a database");
+    Store::migrate(&store).expect("migrated");
+    let names = ["till-1", "till-2"];
+    let [mut killed, left] = names.map(|name| site.serve(name, &store));
+    let executor = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let executor = executor.expect("an executor");
+    let listener = executor.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
+    let address = listener.local_addr().expect("an address");
+    executor.spawn(proxy(listener, [killed.address, left.address]));
+
+    let done = AtomicUsize::new(0);
+    let failed = AtomicUsize::new(0);
+    let ids = Mutex::new(BTreeSet::new());
+    std::thread::scope(|scope| {
+        for client in 0..CLIENTS {
+            let (site, done, failed, ids) = (&site, &done, &failed, &ids);
+            scope.spawn(move || {
+                // Each has connections of its own, half of them to the host that is killed.
+                let till = site.till(address);
+                for number in 0..PAYMENTS {
+                    let (id, failures) = insist(&till, site, client, number);
+                    assert!(ids.lock().expect("no panic").insert(id), "two payments have one decision");
+                    failed.fetch_add(failures, Ordering::Relaxed);
+                    done.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        while done.load(Ordering::Relaxed) < CLIENTS * PAYMENTS / 3 {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        killed.kill();
+    });
+    let (till, ids) = (site.till(left.address), ids.into_inner().expect("no panic"));
+    assert_eq!(ids.len(), CLIENTS * PAYMENTS);
+    let receipts = ids.iter().map(|id| till.receipt(id).expect("a receipt")).collect();
+    audit(&site, &store, &names, &entries_of_postgres(database, &store), receipts);
+    let failed = failed.into_inner();
+    eprintln!("{} payments, {failed} attempts failed", ids.len());
+    assert!(failed > 0, "nobody noticed that a host was killed");
+}
+
+/// How it is asked nonsense, and what is expected of it.
+const NONSENSE: &str = r#"
+seed = 5
+[generation]
+max-examples = 60
+[checks]
+# What keeps to the description may still be no challenge's answer, or come too late.
+positive_data_acceptance.enabled = false
+negative_data_rejection.expected-statuses = ["4xx"]
+"#;
+
+/// The API held against its own description, with requests that keep to it and others that do not.
+#[test]
+fn nonsense_is_refused() {
+    let mut site = Site::new(settings());
+    // Whoever follows a decision, which nobody makes, is not to wait long.
+    site.challenge_lifetime = 1;
+    let store = site.folder().join("store.sqlite").to_string_lossy().into_owned();
+    fs::write(site.folder().join("schemathesis.toml"), NONSENSE).expect("written");
+    let mut serving = site.serve("till-1", &store);
+    let as_merchant = schemathesis(&site, serving.address, site.merchant_key(), &[]);
+    let as_operator = schemathesis(&site, serving.address, site.operator_key(), &["--include-tag", "operator"]);
+    assert!(as_merchant + as_operator >= 1_000, "{as_merchant} and {as_operator} requests");
+    assert!(serving.is_running());
+    let log = serving.log();
+    assert!(!log.contains("panicked"), "{log}");
+}
+
+/// Returns how many requests were made, each as it should be answered.
+fn schemathesis(site: &Site, address: SocketAddr, key: &str, which: &[&str]) -> usize {
+    let program = Path::new(env!("BANDPASS_TARGET")).join("python/bin/schemathesis");
+    let output = Command::new(program)
+        .current_dir(site.folder())
+        .args(["run", &format!("http://{address}/openapi.json"), "--header", &format!("Authorization: Bearer {key}")])
+        .args(which)
+        .output()
+        .expect("run `cargo xtask setup` first");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    let count = said.split_once(" generated").and_then(|(before, _)| before.rsplit(' ').next()?.parse().ok());
+    count.unwrap_or_else(|| panic!("{said}"))
+}
+
+/// What a decision leaves in memory is not kept.
+#[test]
+fn memory_stays_as_it_is() {
+    let count = number("BANDPASS_DECISIONS", 1_000);
+    let site = Site::new(settings());
+    let store = site.folder().join("store.sqlite").to_string_lossy().into_owned();
+    let serving = site.serve("till-1", &store);
+    let (started, warm) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for client in 0..CLIENTS {
+            let (site, serving, started, warm) = (&site, &serving, &started, &warm);
+            scope.spawn(move || customer(site, serving, client, count, started, warm));
+        }
+    });
+    let (warm, end) = (warm.into_inner(), resident(&serving));
+    eprintln!("{count} decisions: {warm} KiB resident after the first fifth, {end} KiB at the end");
+    assert!(end * 10 <= warm * 11, "{warm} KiB became {end}");
+}
+
+fn resident(serving: &Serving) -> usize {
+    usize::try_from(serving.resident()).expect("a size")
+}
+
+fn customer(site: &Site, serving: &Serving, client: usize, count: usize, started: &AtomicUsize, warm: &AtomicUsize) {
+    let till = site.till(serving.address);
+    loop {
+        let number = started.fetch_add(1, Ordering::Relaxed);
+        if number >= count {
+            return;
+        }
+        if number == count / 5 {
+            warm.store(resident(serving), Ordering::Relaxed);
+        }
+        if number % 5_000 == 4_999 {
+            site.sign_status_list();
+        }
+        insist(&till, site, client, number);
+    }
+}
