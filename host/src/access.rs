@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use base64ct::{Base64UrlUnpadded, Encoding as _};
+use base64ct::{Base64, Base64UrlUnpadded, Encoding as _};
 use serde::Deserialize;
 use subtle::ConstantTimeEq as _;
 
 use crate::error::{Code, Error};
+use crate::refresh::check_url;
 use crate::runtime::digest;
 
 /// How the server is reached: `[server]` of the configuration.
@@ -65,6 +66,8 @@ pub struct Access {
     pub redirect_uris: Vec<String>,
     /// How the merchant identifies itself to wallets.
     pub client: Option<ClientFiles>,
+    /// Where the merchant hears of its decisions.
+    pub webhook: Option<Webhook>,
 }
 
 /// The files of a client that wallets know by its certificate (OpenID4VP 1.0, section 5.9.3).
@@ -77,6 +80,40 @@ pub struct ClientFiles {
     pub key: PathBuf,
     /// `x509_hash` or `x509_san_dns`.
     pub prefix: ClientPrefix,
+}
+
+/// Where a merchant hears of its decisions, after the Standard Webhooks specification.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Webhook {
+    /// An `https` URL, or an `http` URL of this very machine.
+    pub url: String,
+    /// File with the secrets, one a line: `whsec_` and 24 to 64 bytes in base64. With each of them every message is signed.
+    pub secret: PathBuf,
+}
+
+impl Webhook {
+    /// Read each time, so that they can be changed without a word to the server.
+    pub(crate) fn secrets(&self) -> Result<Vec<Vec<u8>>, Error> {
+        let file = self.secret.display();
+        let text = std::fs::read_to_string(&self.secret)
+            .map_err(|error| Error::host(Code::HostInput, format!("{file}: {error}")))?;
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        let secret = |line: &str| {
+            let secret = Base64::decode_vec(line.strip_prefix("whsec_")?).ok()?;
+            (24..=64).contains(&secret.len()).then_some(secret)
+        };
+        let secrets = lines.map(secret).collect::<Option<Vec<_>>>().filter(|secrets| !secrets.is_empty());
+        secrets.ok_or_else(|| {
+            let why = format!("{file}: a line is not `whsec_` and 24 to 64 bytes in base64, or there is none");
+            Error::host(Code::ConfigMalformed, why)
+        })
+    }
+
+    fn problem(&self) -> Option<String> {
+        let wrong = check_url(&self.url).map(drop).and_then(|()| self.secrets().map(drop)).err()?;
+        Some(wrong.message().to_owned())
+    }
 }
 
 /// Client Identifier Prefix (OpenID4VP 1.0, section 5.9.3).
@@ -177,6 +214,9 @@ impl Access {
                 *file = folder.join(&*file);
             }
         }
+        if let Some(Webhook { secret, .. }) = &mut self.webhook {
+            *secret = folder.join(&*secret);
+        }
         self
     }
 
@@ -191,7 +231,8 @@ impl Access {
         let wrong = self.redirect_uris.iter().filter(|uri| !is_address(uri) || uri.contains('#'));
         let uris = wrong.map(|uri| ("redirect_uris", format!("`{uri}` is no `https` address to send users back to")));
         let keys = wrong_keys(&self.api_key).map(|why| ("api_key", why));
-        origins.chain(uris).chain(keys).collect()
+        let webhook = self.webhook.iter().filter_map(Webhook::problem).map(|why| ("webhook", why));
+        origins.chain(uris).chain(keys).chain(webhook).collect()
     }
 }
 

@@ -82,12 +82,17 @@ pub fn check_plugins(runtime: &Runtime, config_path: &Path) -> Result<Vec<Plugin
 
 /// Changes the file as its author wrote it, comments included.
 pub(crate) fn edit(path: &Path, change: impl FnOnce(&mut DocumentMut) -> Option<()>) -> Result<(), Error> {
+    write(path, edited(path, change)?.as_bytes())
+}
+
+/// What would be in the file then.
+pub(crate) fn edited(path: &Path, change: impl FnOnce(&mut DocumentMut) -> Option<()>) -> Result<String, Error> {
     let malformed =
         |why: &dyn std::fmt::Display| Error::host(Code::ConfigMalformed, format!("{}: {why}", path.display()));
     let text = fs::read_to_string(path).map_err(|error| unwritten(path, &error))?;
     let mut document = text.parse::<DocumentMut>().map_err(|error| malformed(&error))?;
     change(&mut document).ok_or_else(|| malformed(&"it has another form than what is to be changed"))?;
-    write(path, document.to_string().as_bytes())
+    Ok(document.to_string())
 }
 
 /// All of a file or nothing of it.
@@ -105,6 +110,6 @@ pub(crate) fn write(path: &Path, content: &[u8]) -> Result<(), Error> {
     write().map_err(|error| unwritten(path, &error))
 }
 
-fn unwritten(path: &Path, error: &dyn std::fmt::Display) -> Error {
+pub(crate) fn unwritten(path: &Path, error: &dyn std::fmt::Display) -> Error {
     Error::host(Code::HostInput, format!("{}: {error}", path.display()))
 }

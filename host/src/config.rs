@@ -15,6 +15,7 @@ use crate::error::{Code, Error};
 use crate::json::requirements_over;
 use crate::refresh::{Client, Location, Sources, check_url, first_trust};
 use crate::runtime::digest;
+use crate::state::STEP_UP_WITHIN;
 
 /// A host's configuration. [`Config::from_file`] reads it from TOML.
 #[derive(Clone, Debug)]
@@ -43,6 +44,8 @@ pub struct Config {
     pub merchants: BTreeMap<String, Merchant>,
     /// Seconds for which a challenge can be answered.
     pub challenge_lifetime: u32,
+    /// Seconds for which an expired challenge is remembered, and with it what was disclosed for it.
+    pub claims_kept: u32,
     /// File to which signed checkpoints of the audit chain are appended.
     pub checkpoints: Option<PathBuf>,
     /// How the server is reached, if there is to be one.
@@ -100,6 +103,8 @@ pub(crate) struct ConfigFile {
     revoked: BTreeSet<String>,
     #[serde(default = "default_challenge_lifetime")]
     challenge_lifetime: u32,
+    #[serde(default = "default_claims_kept")]
+    claims_kept: u32,
     checkpoints: Option<PathBuf>,
     #[serde(default)]
     plugin: BTreeMap<String, Pin>,
@@ -143,9 +148,16 @@ fn default_challenge_lifetime() -> u32 {
     Config::DEFAULT_CHALLENGE_LIFETIME
 }
 
+fn default_claims_kept() -> u32 {
+    Config::DEFAULT_CLAIMS_KEPT
+}
+
 impl Config {
     /// Seconds for which a challenge can be answered, unless the configuration says otherwise.
     pub const DEFAULT_CHALLENGE_LIFETIME: u32 = 300;
+
+    /// Seconds for which an expired challenge is remembered, unless the configuration says otherwise: a day.
+    pub const DEFAULT_CLAIMS_KEPT: u32 = 86_400;
 
     /// Reads a configuration (TOML) and the files that it names, whose paths are relative to it. A signing key that is not
     /// there is made. A trust list that has a URL is fetched, which may take ten seconds; if it can't be had, the last good
@@ -232,6 +244,7 @@ impl Config {
             revoked: file.revoked,
             merchants,
             challenge_lifetime: file.challenge_lifetime,
+            claims_kept: file.claims_kept,
             checkpoints: file.checkpoints.map(|file| folder.join(file)),
             server: file.server.map(|server| server.in_folder(folder)),
         };
@@ -288,6 +301,10 @@ impl Config {
         }
         if self.challenge_lifetime == 0 {
             problems.say(&["challenge_lifetime"], "it can't be 0");
+        }
+        if u64::from(self.claims_kept) < STEP_UP_WITHIN {
+            let why = format!("a step-up needs its challenge for {STEP_UP_WITHIN} s");
+            problems.say(&["claims_kept"], why);
         }
     }
 }

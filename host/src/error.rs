@@ -106,6 +106,8 @@ bandpass_core::codes! {
     StepUpRepeated = "step-up.repeated",
     /// The host has no such merchant.
     MerchantUnknown = "merchant.unknown",
+    /// The host has a merchant with this identifier already.
+    MerchantKnown = "merchant.known",
     /// There is no API key with this id.
     KeyUnknown = "key.unknown",
     /// The host's configuration is not what its format says.

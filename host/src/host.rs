@@ -9,6 +9,7 @@ use bandpass_core::Trust;
 use bandpass_roles::base64url;
 use serde_json::{Map, Value, json};
 
+use crate::access::Webhook;
 use crate::bindings::policy::exports::bandpass::sdk::policy::Request;
 use crate::bindings::sdk::exports::bandpass::sdk::setup::{Challenge, StatusListInfo};
 use crate::bindings::sdk::exports::bandpass::sdk::verification::{Requirements, StatusState};
@@ -27,6 +28,7 @@ use crate::sign::{Signer, append_line};
 use crate::state::{self, Answered, Chain, Counter, Issued, Policy, Position, Settled, Settlement, State};
 use crate::store::{Keys, Rows, Store, Table};
 use crate::verifier::{Accepted, Verifier};
+use crate::webhooks::Queue;
 use crate::workers::{Inputs, Workers};
 
 /// Entries of the audit chain between two checkpoints.
@@ -51,6 +53,8 @@ struct Inner {
     trusted: RwLock<Arc<Trust>>,
     /// Fetches status lists that decisions lacked, if anybody does.
     refresh: RwLock<Weak<Schedule>>,
+    /// Sends webhooks, if anybody does.
+    webhooks: RwLock<Weak<Queue>>,
     setup: RwLock<Arc<Setup>>,
     checkpointed: AtomicU64,
     meters: Arc<Meters>,
@@ -160,7 +164,7 @@ pub struct Answer {
     pub decision_id: Option<String>,
     /// `{"decision": "allow" | "deny" | "step-up", "reason": .., ..}`
     pub outcome: Value,
-    /// Of an allow: what each presentation proves, by the id of its query. Kept for a day.
+    /// Of an allow: what each presentation proves, by the id of its query. Kept as long as the challenge is remembered.
     pub presentations: Option<Value>,
     /// The signed receipt (compact JWS, `bandpass-receipt+jwt`).
     pub receipt: Option<String>,
@@ -190,6 +194,7 @@ impl Host {
                 own_verifier: Mutex::new(own_verifier),
                 trusted: RwLock::new(Arc::new(trusted)),
                 refresh: RwLock::default(),
+                webhooks: RwLock::new(Weak::new()),
                 setup: RwLock::new(Arc::new(setup)),
                 checkpointed: AtomicU64::new(0),
                 meters: Arc::default(),
@@ -275,6 +280,27 @@ impl Host {
     /// Tells `schedule` from here on which status lists decisions looked for.
     pub(crate) fn refresh_by(&self, schedule: &Arc<Schedule>) {
         *self.inner.refresh.write().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(schedule);
+    }
+
+    /// Tells `queue` from here on that there is something to send.
+    pub(crate) fn announce_to(&self, queue: &Arc<Queue>) {
+        *self.inner.webhooks.write().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(queue);
+    }
+
+    /// Where a merchant hears of its decisions.
+    pub(crate) fn webhook(&self, merchant: &str) -> Option<Webhook> {
+        self.setup().webhook(merchant).cloned()
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    /// Something was put down for webhooks.
+    fn hurry_webhooks(&self) {
+        if let Some(queue) = self.inner.webhooks.read().unwrap_or_else(PoisonError::into_inner).upgrade() {
+            queue.hurry();
+        }
     }
 
     /// The plugins that are configured.
@@ -414,7 +440,7 @@ impl Host {
         answer
     }
 
-    /// A challenge that was handed out, for a day after it expired.
+    /// A challenge that was handed out, for some time after it expired ([`Config::claims_kept`]).
     ///
     /// # Errors
     /// `challenge.unknown` or `host.store`.
@@ -485,7 +511,12 @@ impl Host {
         let keys = Keys::at(now).row(Table::Decision, decision_id).row(Table::Chain, setup.config.name.clone());
         let keys = state::keys_of(keys, &found.reservations);
         let (id, merchant, chain) = (decision_id.to_owned(), merchant.to_owned(), setup.config.name.clone());
-        let voided = self.transact(keys, move |rows| state::void(rows, &chain, &id, &merchant, now)).await?;
+        let webhook = setup.webhook(&merchant).is_some();
+        let void = move |rows: &mut _| state::void(rows, &chain, &id, &merchant, webhook, now);
+        let voided = self.transact(keys, void).await?;
+        if webhook {
+            self.hurry_webhooks();
+        }
         setup.answer(&voided, None)
     }
 
@@ -544,14 +575,18 @@ impl Host {
                     transactions: transaction_ids(&proven),
                     reservations,
                     receipt: setup.receipt(&challenge),
+                    webhook: setup.webhook(&challenge.merchant).is_some(),
                 }
             }
         };
-        let presented = settlement.claims.clone();
+        let (presented, webhook) = (settlement.claims.clone(), settlement.webhook);
         let keys = settlement.keys(&challenge.merchant);
         let settled = self.transact(keys, move |rows| state::settle(rows, settlement)).await?;
         match settled {
             Settled::Now(decision) => {
+                if webhook {
+                    self.hurry_webhooks();
+                }
                 self.checkpoint_if_due(&decision, now).await;
                 let allowed = decision.is("allow");
                 setup.answer(&decision, presented.filter(|_| allowed))
@@ -734,6 +769,10 @@ impl Setup {
         merchant.ok_or_else(|| Error::host(Code::MerchantUnknown, format!("there is no merchant `{id}`")))
     }
 
+    fn webhook(&self, merchant: &str) -> Option<&Webhook> {
+        self.config.merchants.get(merchant)?.access.webhook.as_ref()
+    }
+
     fn active(&self, plugin: &str) -> Result<(String, Arc<Plugin>), Error> {
         let missing = || Error::host(Code::PluginMissing, format!("there is no plugin `{plugin}`"));
         let ready = self.plugins.get(plugin).ok_or_else(missing)?;
@@ -762,6 +801,7 @@ impl Setup {
             merchant: merchant.into(),
             created: now,
             expires: now.saturating_add(self.config.challenge_lifetime.into()),
+            remembered: self.config.claims_kept,
             attempts: 0,
             refusal: None,
             state: State::Open,

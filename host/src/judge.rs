@@ -219,7 +219,7 @@ impl Ledger for CapsOfMerchant {
         let keys = Keys::at(self.now).row(Table::Cap, id.clone()).row(Table::Reservation, held.id.clone());
         let take = Take {
             id: held.id.clone(),
-            cap: Cap { id, merchant: self.merchant.clone(), name: name.into(), taken: Decimal::ZERO },
+            cap: Cap { id, merchant: self.merchant.clone(), name: name.into(), taken: Decimal::ZERO, until: 0 },
             quantity,
             limit,
             window,

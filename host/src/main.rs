@@ -10,8 +10,8 @@ use anstream::{eprintln, println};
 use clap::{Parser, Subcommand};
 
 use command::{
-    audit, challenge, check, compile, conformance, decide, demo, explain, inspect, key, migrate, plugin, respond,
-    serve, signing_key, verify, void, wallet,
+    audit, challenge, check, compile, conformance, decide, demo, explain, inspect, key, merchant, migrate, plugin,
+    prune, respond, serve, signing_key, verify, void, wallet,
 };
 
 /// Verifies tokens that are bound to a wearable, and runs merchants' policies on them.
@@ -42,6 +42,7 @@ enum Command {
     Serve(serve::Serve),
     Wallet(wallet::Wallet),
     Check(check::Check),
+    Merchant(merchant::Merchant),
     Key(key::Key),
     SigningKey(signing_key::SigningKey),
     Audit(audit::Audit),
@@ -49,6 +50,7 @@ enum Command {
     Demo(demo::Demo),
     Conformance(conformance::Conformance),
     Migrate(migrate::Migrate),
+    Prune(prune::Prune),
     #[command(hide = true)]
     CompileComponent(compile::Compile),
 }
@@ -70,7 +72,13 @@ impl Command {
             Self::Demo(demo) => demo.json,
             Self::Conformance(conformance) => conformance.json,
             Self::Migrate(migrate) => migrate.json,
-            Self::CompileComponent(_) | Self::Serve(_) | Self::Wallet(_) | Self::Key(_) | Self::SigningKey(_) => false,
+            Self::Prune(prune) => prune.json,
+            Self::CompileComponent(_)
+            | Self::Serve(_)
+            | Self::Wallet(_)
+            | Self::Merchant(_)
+            | Self::Key(_)
+            | Self::SigningKey(_) => false,
         }
     }
 }
@@ -128,6 +136,7 @@ fn main() -> ExitCode {
         Some(Command::Serve(serve)) => serve.run(),
         Some(Command::Wallet(wallet)) => wallet.run(),
         Some(Command::Check(check)) => check.run(),
+        Some(Command::Merchant(merchant)) => merchant.run(),
         Some(Command::Key(key)) => key.run(),
         Some(Command::SigningKey(key)) => key.run(),
         Some(Command::Audit(audit)) => audit.run(),
@@ -135,6 +144,7 @@ fn main() -> ExitCode {
         Some(Command::Demo(demo)) => demo.run(),
         Some(Command::Conformance(conformance)) => conformance.run(),
         Some(Command::Migrate(migrate)) => migrate.run(),
+        Some(Command::Prune(prune)) => prune.run(),
         Some(Command::CompileComponent(compile)) => return compile.run(),
         None => {
             eprintln!("bandpass: no command given; see `bandpass --help`");

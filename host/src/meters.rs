@@ -30,6 +30,8 @@ pub(crate) struct Meters {
     fresh_until: Family<Source, Gauge>,
     failing: Family<Source, Gauge>,
     http: Family<Route, Histogram, fn() -> Histogram>,
+    webhooks: Family<Delivery, Counter>,
+    webhooks_waiting: Gauge,
     /// The same for the dashboard: histograms can't be read.
     by_plugin: Mutex<BTreeMap<String, Evaluations>>,
 }
@@ -69,6 +71,34 @@ impl EncodeLabelValue for Answered {
             Self::StepUp => "step-up",
             Self::Refused => "refused",
             Self::Failed => "failed",
+        };
+        outcome.encode(encoder)
+    }
+}
+
+/// What an attempt to deliver a webhook led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Delivery {
+    outcome: Delivered,
+}
+
+/// What an attempt to deliver a webhook led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Delivered {
+    /// The merchant's server took it.
+    Taken,
+    /// It will be tried again.
+    Failed,
+    /// It won't.
+    GivenUp,
+}
+
+impl EncodeLabelValue for Delivered {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let outcome = match self {
+            Self::Taken => "delivered",
+            Self::Failed => "failed",
+            Self::GivenUp => "given-up",
         };
         outcome.encode(encoder)
     }
@@ -124,6 +154,8 @@ impl Default for Meters {
             fresh_until: Family::default(),
             failing: Family::default(),
             http: Family::new_with_constructor(histogram),
+            webhooks: Family::default(),
+            webhooks_waiting: Gauge::default(),
             by_plugin: Mutex::default(),
             registry: Registry::default(),
         };
@@ -148,6 +180,10 @@ impl Default for Meters {
         let what = "Whether trust or status could not be refreshed the last time";
         registry.register("source_failing", what, meters.failing.clone());
         registry.register_with_unit("http", "Time of an HTTP request", seconds, meters.http.clone());
+        let what = "Attempts to deliver a webhook, by what they led to";
+        registry.register("webhook_deliveries", what, meters.webhooks.clone());
+        let what = "Webhooks in the store that wait, when this host last looked; of more than 10,000 only so many";
+        registry.register("webhooks_waiting", what, meters.webhooks_waiting.clone());
         Self { registry, ..meters }
     }
 }
@@ -158,6 +194,14 @@ impl Meters {
         if let Some(code) = refusal {
             self.refusals.get_or_create(&Reason { code: code.into() }).inc();
         }
+    }
+
+    pub(crate) fn delivered(&self, outcome: Delivered) {
+        self.webhooks.get_or_create(&Delivery { outcome }).inc();
+    }
+
+    pub(crate) fn webhooks_wait(&self, waiting: u64) {
+        self.webhooks_waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
     }
 
     /// Answers that led to this.

@@ -68,6 +68,7 @@ impl Site {
             origins: vec![PAGE.into()],
             redirect_uris: vec![BACK.into()],
             client: None,
+            webhook: None,
         };
         let mut another = config.merchants[SHOP].clone();
         another.access = access(&other, of_other);

@@ -252,6 +252,73 @@ fn a_configuration_that_is_not_understood_is_refused() {
     }
 }
 
+#[test]
+fn old_decisions_are_removed_and_the_audit_chain_stays() {
+    let till = Till::new();
+    let id = till.read("challenge.json")["id"].as_str().expect("an id").to_owned();
+    assert_eq!(till.respond(&id, "token").code, 0);
+    let prune = |more: &[&str]| till.with_store("prune", &[&["--json"], more].concat());
+    let removed = |ran: Ran| {
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        [&ran.json()["decisions"], &ran.json()["transactions"]].map(|count| count.as_u64().expect("a number"))
+    };
+    assert_eq!(removed(prune(&["--decisions-older-than", "2y"])), [0, 0]);
+    let soon = prune(&["--decisions-older-than", "1h"]);
+    assert_eq!((soon.code, &soon.json()["error"]["code"]), (1, &json!("host.input")), "challenges outlive them");
+    let later = ["--decisions-older-than", "2y", "--now", "4000000000"];
+    assert_eq!(removed(prune(&later)), [1, 1]);
+    assert_eq!(removed(prune(&later)), [0, 0]);
+    assert_eq!(till.audit(&[]).code, 0);
+    let gone = till.with_store("void", &["--merchant", "merchant-7", &id]);
+    assert!(gone.stderr.contains("decision.unknown"), "{}", gone.stderr);
+}
+
+#[test]
+fn a_merchant_is_added_whole_or_not_at_all() {
+    let till = Till::new();
+    let path = till.folder.path().join("bandpass.toml");
+    let commented = format!("# kept\n{}", fs::read_to_string(&path).expect("read"));
+    till.write("bandpass.toml", &commented);
+    till.write("settings.json", r#"{"currency": "CNY", "passwordless_limit": "50.00"}"#);
+    till.write("wrong.json", r#"{"currency": "CNY", "passwordless_limit": 50}"#);
+    till.write("null.json", r#"{"currency": null}"#);
+    let add = |id: &str, plugin: &str, settings: &str| {
+        till.run(&[
+            "merchant",
+            "add",
+            id,
+            "--audience",
+            "origin:https://new.example",
+            "--policy",
+            plugin,
+            "--settings",
+            settings,
+        ])
+    };
+    for (id, plugin, settings, code, why) in [
+        ("merchant-7", "retail-checkout", "settings.json", 1, "merchant.known"),
+        ("new", "other", "settings.json", 2, "there is no plugin `other`"),
+        ("new", "retail-checkout", "wrong.json", 2, "plugin.settings"),
+        ("new", "retail-checkout", "null.json", 1, "can't be in TOML"),
+        ("new", "retail-checkout", "missing.json", 1, "missing.json"),
+    ] {
+        let refused = add(id, plugin, settings);
+        let said = format!("{}{}", refused.stdout, refused.stderr);
+        assert_eq!(refused.code, code, "{said}");
+        assert!(said.contains(why), "{said}");
+        assert_eq!(fs::read_to_string(&path).expect("read"), commented, "{why}");
+    }
+    let before = fs::read_dir(till.folder.path()).expect("a folder").count();
+    let added = add("new", "retail-checkout", "settings.json");
+    assert_eq!(added.code, 0, "{}{}", added.stdout, added.stderr);
+    assert_eq!(fs::read_dir(till.folder.path()).expect("a folder").count(), before, "nothing is left over");
+    assert!(fs::read_to_string(&path).expect("read").starts_with("# kept\n"));
+    assert_eq!(till.run(&["check"]).code, 0);
+    let key = till.run(&["key", "create", "--merchant", "new"]);
+    assert_eq!(key.code, 0, "{}", key.stderr);
+    assert_eq!(till.with_store("challenge", &["--merchant", "new"]).code, 0);
+}
+
 /// The example of the library's documentation.
 #[test]
 fn the_example_runs() {

@@ -52,7 +52,7 @@ pub(crate) struct DecisionResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     requirements: Option<Value>,
-    /// Of an allow, for the merchant only, for a day: what each presentation proves, by the id of its query.
+    /// Of an allow, for the merchant only, for a day unless the host is told otherwise: what each presentation proves, by the id of its query.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     presentations: Option<Value>,

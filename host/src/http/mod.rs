@@ -46,6 +46,7 @@ use crate::error::{Code, Error};
 use crate::host::{Answer, Host, Remembered};
 use crate::openid4vp::{Client, Prefix};
 use crate::refresh::{Refresher, SourceState};
+use crate::webhooks::Webhooks;
 
 /// Longest body: what the verifier takes (512 KiB), encrypted and encoded.
 const MAX_BODY: usize = 1 << 20;
@@ -80,6 +81,7 @@ struct Inner {
     recent: Mutex<VecDeque<Recent>>,
     callers: DefaultKeyedRateLimiter<String>,
     refresher: Mutex<Refresher>,
+    webhooks: Mutex<Webhooks>,
     open_api: String,
 }
 
@@ -181,6 +183,7 @@ impl Server {
     pub fn new(host: Host, config: &Config, clock: fn() -> u64, demo: bool) -> Result<Self, Error> {
         let server = server_of(config)?;
         let refresher = Refresher::start(&host, &config.sources, clock)?;
+        let webhooks = Webhooks::start(&host, config.sources.authorities.as_deref(), clock)?;
         let rate = NonZeroU32::new(server.rate).unwrap_or(NonZeroU32::MIN);
         let app = App(Arc::new(Inner {
             host,
@@ -190,6 +193,7 @@ impl Server {
             recent: Mutex::default(),
             callers: DefaultKeyedRateLimiter::keyed(Quota::per_second(rate)),
             refresher: Mutex::new(refresher),
+            webhooks: Mutex::new(webhooks),
             open_api: Self::open_api(),
         }));
         Ok(Self { app })
@@ -204,7 +208,9 @@ impl Server {
         let sources = config.sources.clone();
         self.app.host().reload(config, self.app.clock())?;
         let refresher = Refresher::start(self.app.host(), &sources, self.app.0.clock)?;
+        let webhooks = Webhooks::start(self.app.host(), sources.authorities.as_deref(), self.app.0.clock)?;
         *self.app.0.refresher.lock().unwrap_or_else(PoisonError::into_inner) = refresher;
+        *self.app.0.webhooks.lock().unwrap_or_else(PoisonError::into_inner) = webhooks;
         *self.app.0.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(current);
         Ok(())
     }

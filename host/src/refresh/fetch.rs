@@ -139,8 +139,7 @@ impl Client {
                 continue;
             }
             if !status.is_success() {
-                let why = format!("`{uri}` answered with status {}", status.as_u16());
-                return Err(Error::host(Code::FetchStatus, why));
+                return Err(refused(&uri, status));
             }
             let media_type = header(&response, CONTENT_TYPE).unwrap_or_default();
             let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -158,6 +157,21 @@ impl Client {
             return Ok(Fetched::New { body, etag, max_age });
         }
         Err(Error::host(Code::FetchRedirect, format!("`{url}` was sent on more than {MAX_REDIRECTS} times")))
+    }
+
+    /// Posts JSON, and waits until the server has taken it. Redirects are not followed.
+    ///
+    /// # Errors
+    /// `fetch.*`.
+    pub(crate) fn post(&self, url: &str, headers: &[(&str, String)], body: &str) -> Result<(), Error> {
+        let uri = check_url(url)?;
+        let request = self.agent.post(uri.clone()).header(CONTENT_TYPE, "application/json");
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
+        let status = request.send(body).map_err(|error| failed(&uri, &error))?.status();
+        match status.is_success() {
+            true => Ok(()),
+            false => Err(refused(&uri, status)),
+        }
     }
 
     fn get(&self, kind: SourceKind, uri: &Uri, etag: Option<&str>) -> Result<Response<Body>, Error> {
@@ -224,6 +238,10 @@ fn header(response: &Response<Body>, name: HeaderName) -> Option<&str> {
 fn max_age(response: &Response<Body>) -> Option<u64> {
     let directives = header(response, CACHE_CONTROL)?.split(',').map(str::trim);
     directives.filter_map(|directive| directive.strip_prefix("max-age=")?.trim_matches('"').parse().ok()).min()
+}
+
+fn refused(uri: &Uri, status: StatusCode) -> Error {
+    Error::host(Code::FetchStatus, format!("`{uri}` answered with status {}", status.as_u16()))
 }
 
 fn failed(uri: &Uri, error: &ureq::Error) -> Error {

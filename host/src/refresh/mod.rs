@@ -16,6 +16,7 @@ use bandpass_core::{Challenge, Trust};
 pub use fetch::SourceKind;
 pub(crate) use fetch::{Client, check_url};
 pub(crate) use schedule::Schedule;
+pub(crate) use timing::BackOff;
 
 use self::fetch::Fetched;
 use self::schedule::{Got, Job, Mark, Purpose, Stamp, Task, Todo};

@@ -10,7 +10,7 @@ use crate::host::Host;
 
 use super::Location;
 use super::fetch::{SourceKind, check_url};
-use super::timing::{FILE_INTERVAL, MIN_INTERVAL, back_off, interval};
+use super::timing::{BACK_OFF, FILE_INTERVAL, MIN_INTERVAL, interval};
 
 /// Status lists that nobody configured. The one that was not looked for the longest makes way.
 const MAX_WANTED: usize = 64;
@@ -305,7 +305,7 @@ impl Schedule {
                 job.last_error = Some(error);
                 // A file that was bad may have the same time and length when it is good.
                 job.mark.stamp = None;
-                let wait = back_off(job.failures, random);
+                let wait = BACK_OFF.wait(job.failures, random);
                 job.due =
                     ended + if matches!(job.location, Location::File(_)) { wait.min(FILE_INTERVAL) } else { wait };
             }

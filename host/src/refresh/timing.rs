@@ -10,10 +10,17 @@ const DEFAULT_INTERVAL: Duration = Duration::from_mins(5);
 const MAX_INTERVAL: Duration = Duration::from_secs(450);
 /// Token Status List, section 11.5: `ttl` and `exp` must not make anybody fetch without end.
 pub(super) const MIN_INTERVAL: Duration = Duration::from_secs(30);
-/// The first attempt after a failure comes within this time, each further one within twice the time before.
-const FIRST_BACK_OFF: Duration = Duration::from_secs(1);
-/// Longest time between two attempts.
-const MAX_BACK_OFF: Duration = Duration::from_mins(5);
+/// Of sources that can't be read.
+pub(super) const BACK_OFF: BackOff = BackOff { first: Duration::from_secs(1), longest: Duration::from_mins(5) };
+
+/// How attempts are spread that follow failures.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BackOff {
+    /// The first attempt after a failure comes within this time, each further one within twice the time before.
+    pub(crate) first: Duration,
+    /// Longest time between two attempts.
+    pub(crate) longest: Duration,
+}
 
 /// How long to wait after a success. `ttl` comes before HTTP's `max-age` (Token Status List, section 8.2); `expires_in` is
 /// the time until `exp`, of which a quarter is left for failures. All in seconds. `random`: any number, spreads hosts that
@@ -25,11 +32,13 @@ pub(super) fn interval(ttl: Option<u64>, max_age: Option<u64>, expires_in: Optio
     interval.saturating_sub(share(interval / 10, random))
 }
 
-/// How long to wait after so many failures in a row: anything from nothing to a bound that doubles (full jitter).
-pub(super) fn back_off(failures: u32, random: u64) -> Duration {
-    let doublings = failures.saturating_sub(1);
-    let bound = FIRST_BACK_OFF.saturating_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX)).min(MAX_BACK_OFF);
-    share(bound, random)
+impl BackOff {
+    /// How long to wait after so many failures in a row: anything from nothing to a bound that doubles (full jitter).
+    pub(crate) fn wait(self, failures: u32, random: u64) -> Duration {
+        let doublings = failures.saturating_sub(1);
+        let bound = self.first.saturating_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX)).min(self.longest);
+        share(bound, random)
+    }
 }
 
 /// As great a share of `whole` as `random` is of all numbers.
@@ -52,9 +61,9 @@ mod tests {
     #[test]
     fn back_off_doubles_up_to_its_bound_and_uses_all_of_it() {
         for (failures, bound) in [(1, 1), (2, 2), (3, 4), (9, 256), (10, 300), (33, 300), (u32::MAX, 300)] {
-            assert_eq!(back_off(failures, 0), Duration::ZERO);
-            assert_eq!(back_off(failures, 1 << 63), secs(bound) / 2);
-            let most = back_off(failures, u64::MAX);
+            assert_eq!(BACK_OFF.wait(failures, 0), Duration::ZERO);
+            assert_eq!(BACK_OFF.wait(failures, 1 << 63), secs(bound) / 2);
+            let most = BACK_OFF.wait(failures, u64::MAX);
             assert!(most <= secs(bound) && most > secs(bound) * 99 / 100, "{failures}");
         }
     }
@@ -62,8 +71,8 @@ mod tests {
     #[test]
     fn back_off_grows_with_its_random_number() {
         for failures in 0..40 {
-            let waits = RANDOM.map(|random| back_off(failures, random));
-            assert!(waits.is_sorted() && waits[3] <= MAX_BACK_OFF, "{failures}: {waits:?}");
+            let waits = RANDOM.map(|random| BACK_OFF.wait(failures, random));
+            assert!(waits.is_sorted() && waits[3] <= BACK_OFF.longest, "{failures}: {waits:?}");
         }
     }
 

@@ -16,6 +16,9 @@ pub(crate) struct Cap {
     pub(crate) merchant: String,
     pub(crate) name: String,
     pub(crate) taken: Decimal,
+    /// When the last of it no longer counts.
+    #[serde(default)]
+    pub(crate) until: u64,
 }
 
 impl Record for Cap {
@@ -24,6 +27,10 @@ impl Record for Cap {
     fn key(&self) -> &str {
         &self.id
     }
+
+    fn due(&self) -> Option<u64> {
+        Some(self.until)
+    }
 }
 
 /// A part of what a cap is filled with.
@@ -31,7 +38,7 @@ impl Record for Cap {
 pub(crate) struct Reservation {
     id: String,
     cap: String,
-    quantity: Decimal,
+    pub(super) quantity: Decimal,
     /// When it was taken, and for how many seconds it counts from then on.
     at: u64,
     window: u32,
@@ -92,7 +99,7 @@ pub(crate) enum Reserved {
 pub(crate) fn reserve(rows: &mut Rows, take: Take) -> Result<Reserved, Error> {
     let Take { id, cap, quantity, limit, window, now, lapses } = take;
     let mut cap = rows.get::<Cap>(&cap.id)?.unwrap_or(cap);
-    for gone in rows.due::<Reservation>(&cap.id, now)? {
+    for gone in rows.due::<Reservation>(Some(&cap.id), now)? {
         cap.taken = cap.taken.saturating_sub(gone.quantity);
         rows.delete(&gone);
     }
@@ -100,6 +107,7 @@ pub(crate) fn reserve(rows: &mut Rows, take: Take) -> Result<Reserved, Error> {
     let reserved = match after {
         Some(after) => {
             cap.taken = after;
+            cap.until = cap.until.max(lapses).max(now.saturating_add(window.into()));
             rows.put(&Reservation { id, cap: cap.id.clone(), quantity, at: now, window, until: lapses })?;
             Reserved::Taken { remaining: limit.saturating_sub(after) }
         }

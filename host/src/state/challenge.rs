@@ -10,8 +10,6 @@ use crate::store::{Record, Rows, Table};
 
 /// Failing answers after which a challenge is closed.
 const MAX_ATTEMPTS: u32 = 5;
-/// Seconds for which a challenge is remembered once it expired, so that its answer can be asked for again.
-const REMEMBERED: u64 = 86_400;
 /// Seconds within which a step-up has to be taken up.
 pub(crate) const STEP_UP_WITHIN: u64 = 300;
 
@@ -22,6 +20,9 @@ pub(crate) struct Challenge {
     pub(crate) merchant: String,
     pub(crate) created: u64,
     pub(crate) expires: u64,
+    /// Seconds for which it is remembered once it expired, so that its answer can be asked for again.
+    #[serde(default = "a_day")]
+    pub(crate) remembered: u32,
     pub(crate) attempts: u32,
     /// Why it is not answered yet: the code of the last answer that failed, or of the wallet's error.
     pub(crate) refusal: Option<String>,
@@ -29,6 +30,11 @@ pub(crate) struct Challenge {
     pub(crate) issued: Issued,
     /// What whoever handed it out keeps with it.
     pub(crate) kept: Option<Value>,
+}
+
+/// Of those that were put down before it could be set.
+fn a_day() -> u32 {
+    86_400
 }
 
 /// What was handed out, and what it is judged by.
@@ -69,7 +75,7 @@ pub(crate) enum State {
 pub(crate) struct Answered {
     pub(crate) token_sha256: String,
     pub(crate) decision: String,
-    /// What was disclosed for an allow. It is kept here, which is forgotten after a day, and nowhere else.
+    /// What was disclosed for an allow. It is kept here, which is forgotten, and nowhere else.
     pub(crate) claims: Option<Value>,
 }
 
@@ -81,7 +87,7 @@ impl Record for Challenge {
     }
 
     fn due(&self) -> Option<u64> {
-        Some(self.expires.saturating_add(REMEMBERED))
+        Some(self.expires.saturating_add(self.remembered.into()))
     }
 }
 

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::audit::{self, Position};
 use super::caps::{self, Held};
 use super::challenge::{self, Answered, Challenge, STEP_UP_WITHIN, State};
+use super::delivery::{Event, announce};
 use crate::error::{Code, Error};
 use crate::store::{Keys, Record, Rows, Table};
 
@@ -34,6 +35,10 @@ impl Record for Decision {
 
     fn key(&self) -> &str {
         &self.id
+    }
+
+    fn due(&self) -> Option<u64> {
+        Some(self.at)
     }
 }
 
@@ -94,9 +99,10 @@ impl Record for Counter {
 
 /// A merchant's transaction that was allowed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Allowed {
+pub(crate) struct Allowed {
     key: String,
     decision: String,
+    at: Option<u64>,
 }
 
 impl Record for Allowed {
@@ -104,6 +110,10 @@ impl Record for Allowed {
 
     fn key(&self) -> &str {
         &self.key
+    }
+
+    fn due(&self) -> Option<u64> {
+        self.at
     }
 }
 
@@ -129,6 +139,8 @@ pub(crate) struct Settlement {
     pub(crate) reservations: Vec<Held>,
     /// What the receipt says besides.
     pub(crate) receipt: Map<String, Value>,
+    /// Whether the merchant is to be told.
+    pub(crate) webhook: bool,
 }
 
 impl Settlement {
@@ -200,7 +212,7 @@ pub(crate) fn settle(rows: &mut Rows, settlement: Settlement) -> Result<Settled,
     let reservations = match allowed {
         true => {
             for key in keys {
-                rows.put(&Allowed { key, decision: decision_id.clone() })?;
+                rows.put(&Allowed { key, decision: decision_id.clone(), at: Some(now) })?;
             }
             caps::commit(rows, &reservations)?;
             reservations
@@ -249,6 +261,9 @@ pub(crate) fn settle(rows: &mut Rows, settlement: Settlement) -> Result<Settled,
         voided: None,
     };
     rows.put(&decision)?;
+    if settlement.webhook {
+        announce(rows, Event::Made, &decision, now)?;
+    }
     let claims = claims.filter(|_| allowed);
     challenge.state = State::Answered(Answered { token_sha256, decision: decision_id, claims });
     rows.put(&challenge)?;
@@ -259,7 +274,14 @@ pub(crate) fn settle(rows: &mut Rows, settlement: Settlement) -> Result<Settled,
 ///
 /// # Errors
 /// `decision.unknown`, or `decision.not-allowed` if it is no allow.
-pub(crate) fn void(rows: &mut Rows, chain: &str, id: &str, merchant: &str, now: u64) -> Result<Decision, Error> {
+pub(crate) fn void(
+    rows: &mut Rows,
+    chain: &str,
+    id: &str,
+    merchant: &str,
+    webhook: bool,
+    now: u64,
+) -> Result<Decision, Error> {
     let mut decision = Decision::find(rows, id, merchant)?;
     if !decision.is("allow") {
         return Err(Error::host(Code::DecisionNotAllowed, "only an allow can be taken back"));
@@ -272,6 +294,9 @@ pub(crate) fn void(rows: &mut Rows, chain: &str, id: &str, merchant: &str, now: 
         what.insert("decision_id".into(), id.into());
         what.insert("merchant".into(), merchant.into());
         audit::append(rows, chain, now, "voided", what)?;
+        if webhook {
+            announce(rows, Event::Voided, &decision, now)?;
+        }
     }
     Ok(decision)
 }

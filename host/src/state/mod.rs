@@ -4,11 +4,17 @@ mod audit;
 mod caps;
 mod challenge;
 mod decision;
+mod delivery;
+mod retention;
 
 pub(crate) use audit::{Chain, GENESIS, Position, entry_hash};
 pub(crate) use caps::{Cap, Held, Reserved, Take, keys_of, release, reserve};
-pub(crate) use challenge::{Answered, Challenge, Issued, Policy, State, decline, fail, keep, open, step_up};
-pub(crate) use decision::{Counter, Decision, Settled, Settlement, denied, settle, unknown_challenge, void};
+pub(crate) use challenge::{
+    Answered, Challenge, Issued, Policy, STEP_UP_WITHIN, State, decline, fail, keep, open, step_up,
+};
+pub(crate) use decision::{Allowed, Counter, Decision, Settled, Settlement, denied, settle, unknown_challenge, void};
+pub(crate) use delivery::{Delivery, claim, claim_keys, done, done_keys, put_off};
+pub(crate) use retention::{remove_cap, remove_due};
 
 #[cfg(test)]
 mod tests;

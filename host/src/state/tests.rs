@@ -68,7 +68,7 @@ impl Till {
     fn reserve(&self, id: &str, quantity: &str, now: u64) -> Reserved {
         let take = Take {
             id: id.into(),
-            cap: Cap { id: "cap".into(), merchant: "shop".into(), name: "day".into(), taken: Decimal::ZERO },
+            cap: Cap { id: "cap".into(), merchant: "shop".into(), name: "day".into(), taken: Decimal::ZERO, until: 0 },
             quantity: decimal(quantity),
             limit: decimal("100.00"),
             window: 3_600,
@@ -82,7 +82,7 @@ impl Till {
     fn void(&self, id: &str, held: &[Held]) -> Result<Decision, Error> {
         let keys = Keys::at(NOW).row(Table::Decision, id).row(Table::Chain, "till");
         let id = id.to_owned();
-        self.transact(keys_of(keys, held), move |rows| void(rows, "till", &id, "shop", NOW))
+        self.transact(keys_of(keys, held), move |rows| void(rows, "till", &id, "shop", true, NOW))
     }
 }
 
@@ -114,6 +114,7 @@ fn challenge(id: &str, now: u64) -> Challenge {
         merchant,
         created: now,
         expires: now + 300,
+        remembered: 86_400,
         attempts: 0,
         refusal: None,
         state: State::Open,
@@ -136,6 +137,7 @@ fn allow() -> Settlement {
         transactions: vec!["t1".into()],
         reservations: vec![],
         receipt: Map::new(),
+        webhook: true,
     }
 }
 
@@ -306,6 +308,87 @@ fn a_step_up_leads_on_once_and_soon() {
     till.step_up("d", "s", NOW + 300).expect("soon enough");
     assert!(till.challenge("s").is_open(NOW + 300).is_ok());
     assert_eq!(code(till.step_up("d", "s2", NOW)), "step-up.used");
+}
+
+#[test]
+fn a_message_is_put_down_with_what_it_tells_of_and_taken_by_one() {
+    let till = Till::new();
+    till.open("c");
+    till.open("c2");
+    let claim = |now, paused: &[(&str, u64)]| {
+        let paused = paused.iter().map(|(merchant, until)| ((*merchant).to_owned(), *until)).collect();
+        let (claimed, _) =
+            till.transact(claim_keys(now, 16), move |rows| claim(rows, now, 16, now + 60, &paused)).expect("taken");
+        claimed
+    };
+    let ids = |claimed: &[Delivery]| claimed.iter().map(|delivery| delivery.id.clone()).collect::<Vec<_>>();
+    assert!(claim(NOW, &[]).is_empty());
+    till.decides(Settlement { webhook: false, ..allow() });
+    assert!(claim(NOW, &[]).is_empty(), "the merchant wants none");
+    let second =
+        Settlement { challenge: "c2".into(), decision: "d2".into(), counters: vec![], transactions: vec![], ..allow() };
+    till.decides(second.clone());
+    till.decides(second);
+    assert!(claim(NOW, &[("shop", NOW + 10)]).is_empty(), "its server fails");
+    assert!(claim(NOW + 9, &[]).is_empty());
+    let made = claim(NOW + 10, &[]);
+    assert_eq!(ids(&made), ["made_d2"], "once, however often it is asked for");
+    assert!(claim(NOW + 69, &[]).is_empty(), "somebody sends it");
+    assert_eq!(ids(&claim(NOW + 70, &[])), ["made_d2"], "who did not tell how it went");
+    let body = serde_json::from_str::<Value>(&made[0].body).expect("JSON");
+    let data =
+        json!({"id": "d2", "merchant": "shop", "decision": "allow", "reason": "limit.within", "obligations": []});
+    assert_eq!(body, json!({"type": "decision.made", "timestamp": "2027-01-15T08:00:00Z", "data": data}));
+    let put_off_until = |due| {
+        let delivery = made[0].clone();
+        till.transact(done_keys(&delivery, NOW), move |rows| put_off(rows, &delivery, due)).expect("put off");
+    };
+    put_off_until(NOW + 100);
+    let again = claim(NOW + 100, &[]);
+    assert_eq!((ids(&again), again[0].failures), (vec!["made_d2".to_owned()], 1));
+    let delivery = made[0].clone();
+    let done = move |rows: &mut Rows| {
+        done(rows, &delivery);
+        Ok(())
+    };
+    till.transact(done_keys(&made[0], NOW), done).expect("done");
+    put_off_until(NOW + 200);
+    assert!(claim(NOW + 300, &[]).is_empty(), "delivered by somebody else");
+    till.void("d2", &[]).expect("voided");
+    till.void("d2", &[]).expect("nothing more");
+    let voided = claim(NOW + 300, &[]);
+    assert_eq!(ids(&voided), ["voided_d2"]);
+    assert!(voided[0].body.contains("decision.voided"));
+}
+
+#[test]
+fn what_is_old_is_removed_and_the_chain_stays() {
+    let till = Till::new();
+    till.open("c");
+    till.open("c2");
+    let held = |id: &str| vec![Held { cap: "cap".into(), id: id.into() }];
+    assert_eq!(till.reserve("a", "60", NOW), taken("40.00"));
+    till.decides(Settlement { reservations: held("a"), ..allow() });
+    let later = Settlement {
+        challenge: "c2".into(),
+        decision: "d2".into(),
+        now: NOW + 100,
+        counters: vec![],
+        transactions: vec!["t2".into()],
+        ..allow()
+    };
+    till.decides(later);
+    let prune = |before| till.store.prune(before).expect("pruned");
+    assert_eq!(prune(NOW - 1), crate::Pruned::default());
+    assert_eq!(prune(NOW + 99), crate::Pruned { decisions: 1, transactions: 1, caps: 0 });
+    assert_eq!(till.void("d", &held("a")).expect_err("gone").code(), "decision.unknown");
+    assert_eq!(till.reserve("b", "50", NOW + 3_599), exceeded("40.00"), "it still counts");
+    assert_eq!(prune(NOW + 3_599), crate::Pruned { decisions: 1, transactions: 1, caps: 0 });
+    assert_eq!(prune(NOW + 3_600), crate::Pruned { decisions: 0, transactions: 0, caps: 1 });
+    assert_eq!(till.reserve("b", "100", NOW + 3_600), taken("0.00"));
+    let page = AuditPage { chain: "till".into(), after: 0, limit: 10 };
+    let entries = till.transact(Keys::at(NOW).page(page.clone()), move |rows| Ok(rows.page(&page))).expect("read");
+    assert_eq!(entries.len(), 2);
 }
 
 #[test]

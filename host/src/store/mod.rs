@@ -29,6 +29,8 @@ const MAX_QUEUE: usize = 1_024;
 const PRUNE_EVERY: Duration = Duration::from_mins(1);
 /// Rows of a table that are removed together, while work waits.
 const PRUNED_AT_ONCE: usize = 1_000;
+/// Rows that are counted: of more nobody needs to know how many.
+const MAX_COUNT: u32 = 10_000;
 
 /// Where a host keeps its state. Cheap to clone; the clones share one writer. When the last of them is dropped, it waits
 /// until the writer has done what it accepted and has closed the database.

@@ -19,13 +19,13 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, NoTls};
 
 use super::{
-    AuditEntry, AuditPage, Backend, Keys, Migration, PRUNED_AT_ONCE, Row, Rows, Table, failed, integer, is_current,
-    natural,
+    AuditEntry, AuditPage, Backend, Keys, MAX_COUNT, Migration, PRUNED_AT_ONCE, Row, Rows, Table, failed, integer,
+    is_current, natural,
 };
 use crate::error::Error;
 
 /// What makes an empty database one of this version. Once published they stay as they are.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/postgres-1.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("migrations/postgres-1.sql"), include_str!("migrations/postgres-2.sql")];
 /// Whoever migrates a database holds this lock: `bandpass`.
 const MIGRATING: i64 = 0x6261_6e64_7061_7373;
 /// For all that a group takes, connecting included.
@@ -181,6 +181,7 @@ struct Call<'a> {
 enum Reads {
     Nothing,
     Table(Table),
+    Count(Table),
     Audit,
 }
 
@@ -192,6 +193,8 @@ fn call(sql: impl Into<String>, parameters: Vec<Parameter<'_>>, reads: Reads) ->
 fn loading(keys: &Keys) -> Vec<Call<'_>> {
     let mut calls = vec![call("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE", vec![], Reads::Nothing)];
     let named = Table::ALL.iter().flat_map(|table| keys.of(*table).map(|key| lock(*table, key)));
+    // What is due has one lock for all of a table.
+    let named = named.chain(keys.wants_due().map(|(table, _)| lock(table, "")));
     let locks = named.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>();
     if !locks.is_empty() {
         let sql = "SELECT pg_advisory_xact_lock(key) FROM unnest($1::bigint[]) AS key";
@@ -209,6 +212,15 @@ fn loading(keys: &Keys) -> Vec<Call<'_>> {
         let sql = "SELECT key, value, parent, due FROM reservation WHERE parent = ANY($1) AND due <= $2";
         let parameters: Vec<Parameter<'_>> = vec![Box::new(caps), Box::new(integer(keys.now()))];
         calls.push(call(sql, parameters, Reads::Table(Table::Reservation)));
+    }
+    for (table, limit) in keys.wants_due() {
+        let sql = format!("SELECT key, value, parent, due FROM {} WHERE due <= $1 ORDER BY due LIMIT $2", table.name());
+        let parameters: Vec<Parameter<'_>> = vec![Box::new(integer(keys.now())), Box::new(i64::from(limit))];
+        calls.push(call(sql, parameters, Reads::Table(table)));
+    }
+    for table in keys.wants_count() {
+        let sql = format!("SELECT count(*) FROM (SELECT due FROM {} LIMIT {MAX_COUNT}) AS counted", table.name());
+        calls.push(call(sql, vec![], Reads::Count(table)));
     }
     if keys.wants_chains() {
         calls.push(call("SELECT key, value, parent, due FROM chain", vec![], Reads::Table(Table::Chain)));
@@ -375,6 +387,7 @@ fn load(rows: &mut Rows, reads: Reads, row: &tokio_postgres::Row) -> Result<(), 
             let read = Row { value: row.try_get(1)?, parent: row.try_get(2)?, due };
             rows.load(table, row.try_get(0)?, Some(read));
         }
+        Reads::Count(table) => rows.load_count(table, natural(row.try_get(0)?)),
         Reads::Audit => rows.load_entry(AuditEntry {
             chain: row.try_get(0)?,
             seq: natural(row.try_get(1)?),

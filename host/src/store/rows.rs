@@ -28,11 +28,21 @@ pub(crate) enum Table {
     Decision,
     /// Heads of audit chains, by the chain's name.
     Chain,
+    /// What merchants are still to be told, by the message's id.
+    Delivery,
 }
 
 impl Table {
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Challenge, Self::Counter, Self::Allowed, Self::Cap, Self::Reservation, Self::Decision, Self::Chain];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Challenge,
+        Self::Counter,
+        Self::Allowed,
+        Self::Cap,
+        Self::Reservation,
+        Self::Decision,
+        Self::Chain,
+        Self::Delivery,
+    ];
 
     /// Tables whose rows are of no use once they are due.
     pub(crate) const PRUNED: [Self; 2] = [Self::Challenge, Self::Counter];
@@ -47,6 +57,7 @@ impl Table {
             Self::Reservation => "reservation",
             Self::Decision => "decision",
             Self::Chain => "chain",
+            Self::Delivery => "delivery",
         }
     }
 }
@@ -62,7 +73,8 @@ pub(crate) trait Record: Serialize + DeserializeOwned {
         None
     }
 
-    /// From when on it is of no use, or counts no more; seconds since 1970.
+    /// From when on it is of no use, counts no more, or is to be worked on; of what stays until somebody removes it, when it
+    /// was written. Seconds since 1970.
     fn due(&self) -> Option<u64> {
         None
     }
@@ -105,6 +117,9 @@ pub(crate) struct Keys {
     rows: BTreeSet<(Table, String)>,
     pages: Vec<AuditPage>,
     chains: bool,
+    /// How many at most, by table.
+    due: BTreeMap<Table, u32>,
+    counted: BTreeSet<Table>,
 }
 
 impl Keys {
@@ -132,13 +147,30 @@ impl Keys {
         self
     }
 
+    /// Rows of a table that are due, at most so many, the longest due first; for [`Rows::due`]. They are safe if whoever
+    /// changes them names this too, be it with a limit of 0.
+    #[must_use]
+    pub(crate) fn due(mut self, table: Table, limit: u32) -> Self {
+        let held = self.due.entry(table).or_default();
+        *held = limit.max(*held);
+        self
+    }
+
+    /// How many rows a table has, for [`Rows::count`].
+    #[must_use]
+    pub(crate) fn count(mut self, table: Table) -> Self {
+        self.counted.insert(table);
+        self
+    }
+
     /// What both name.
     pub(super) fn and(mut self, other: &Self) -> Self {
         self.now = self.now.max(other.now);
         self.rows.extend(other.rows.iter().cloned());
         self.pages.extend(other.pages.iter().cloned());
         self.chains |= other.chains;
-        self
+        self.counted.extend(&other.counted);
+        other.due.iter().fold(self, |keys, (table, limit)| keys.due(*table, *limit))
     }
 
     /// Whether every backend can hold them: what one can't would fail others' work with it.
@@ -163,6 +195,14 @@ impl Keys {
     pub(super) fn wants_chains(&self) -> bool {
         self.chains
     }
+
+    pub(super) fn wants_due(&self) -> impl Iterator<Item = (Table, u32)> {
+        self.due.iter().map(|(table, limit)| (*table, *limit))
+    }
+
+    pub(super) fn wants_count(&self) -> impl Iterator<Item = Table> {
+        self.counted.iter().copied()
+    }
 }
 
 type Changes = BTreeMap<(Table, String), Option<Row>>;
@@ -179,6 +219,7 @@ pub(crate) struct Rows {
     draft_entries: Vec<AuditEntry>,
     /// Entries that were read, by chain and number.
     read: BTreeMap<(String, u64), AuditEntry>,
+    counts: BTreeMap<Table, u64>,
 }
 
 impl Rows {
@@ -190,6 +231,11 @@ impl Rows {
     /// For backends: an entry of a page that was asked for.
     pub(super) fn load_entry(&mut self, entry: AuditEntry) {
         self.read.insert((entry.chain.clone(), entry.seq), entry);
+    }
+
+    /// For backends: how many rows a table has.
+    pub(super) fn load_count(&mut self, table: Table, count: u64) {
+        self.counts.insert(table, count);
     }
 
     /// For backends: what to save, `None` being a row to remove.
@@ -241,12 +287,17 @@ impl Rows {
         self.draft.insert((R::TABLE, record.key().to_owned()), None);
     }
 
-    /// Parts of `parent` that are due.
-    pub(crate) fn due<R: Record>(&self, parent: &str, now: u64) -> Result<Vec<R>, Error> {
+    /// How many rows the table had when this began, if that was asked for; of very many not how many exactly.
+    pub(crate) fn count(&self, table: Table) -> u64 {
+        self.counts.get(&table).copied().unwrap_or_default()
+    }
+
+    /// Parts of `parent`, or what is part of nothing, that are due.
+    pub(crate) fn due<R: Record>(&self, parent: Option<&str>, now: u64) -> Result<Vec<R>, Error> {
         let mut all = self.loaded.iter().chain(&self.kept).chain(&self.draft).collect::<BTreeMap<_, _>>();
         all.retain(|(table, _), _| *table == R::TABLE);
         let due = all.values().filter_map(|row| row.as_ref());
-        let due = due.filter(|row| row.parent.as_deref() == Some(parent) && row.due.is_some_and(|due| due <= now));
+        let due = due.filter(|row| row.parent.as_deref() == parent && row.due.is_some_and(|due| due <= now));
         due.map(parse).collect()
     }
 

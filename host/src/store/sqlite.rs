@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params};
 
 use super::{
-    AuditEntry, Backend, Keys, Migration, PRUNED_AT_ONCE, Row, Rows, Table, failed, integer, is_current, natural,
+    AuditEntry, Backend, Keys, MAX_COUNT, Migration, PRUNED_AT_ONCE, Row, Rows, Table, failed, integer, is_current,
+    natural,
 };
 use crate::error::Error;
 
 /// What makes an empty database one of this version. Once published they stay as they are.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/sqlite-1.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("migrations/sqlite-1.sql"), include_str!("migrations/sqlite-2.sql")];
 /// Says in the file whose it is: `band`.
 const APPLICATION: u32 = 0x6261_6e64;
 /// Statements that stay prepared: more than there are.
@@ -118,6 +119,20 @@ impl Sqlite {
             while let Some(row) = due.next()? {
                 rows.load(Table::Reservation, row.get(0)?, Some(row_at(row, 1)?));
             }
+        }
+        for (table, limit) in keys.wants_due() {
+            let due =
+                format!("SELECT key, value, parent, due FROM {} WHERE due <= ?1 ORDER BY due LIMIT ?2", table.name());
+            let mut due = self.database.prepare_cached(&due)?;
+            let mut due = due.query(params![integer(keys.now()), limit])?;
+            while let Some(row) = due.next()? {
+                rows.load(table, row.get(0)?, Some(row_at(row, 1)?));
+            }
+        }
+        for table in keys.wants_count() {
+            let count = format!("SELECT count(*) FROM (SELECT due FROM {} LIMIT {MAX_COUNT})", table.name());
+            let count = self.database.prepare_cached(&count)?.query_row([], |row| row.get(0))?;
+            rows.load_count(table, natural(count));
         }
         if keys.wants_chains() {
             let mut chains = self.database.prepare_cached("SELECT key, value, parent, due FROM chain")?;

@@ -27,6 +27,7 @@ type Challenge = Thing<0>;
 type Counter = Thing<1>;
 type Reservation = Thing<4>;
 type Chain = Thing<6>;
+type Delivery = Thing<7>;
 
 impl<const TABLE: usize> Record for Thing<TABLE> {
     const TABLE: Table = Table::ALL[TABLE];
@@ -62,7 +63,7 @@ impl Place {
     fn database() -> Self {
         let url = Postgres::shared().and_then(Postgres::database).expect("a database");
         let migration = Store::migrate(&url).expect("migrated");
-        assert_eq!((migration.from, migration.to), (0, 1));
+        assert_eq!((migration.from, migration.to), (0, 2));
         Self::Database(url)
     }
 
@@ -181,6 +182,7 @@ macro_rules! on_both {
 on_both! {
     rows_come_back
     what_is_due_comes_with_its_cap
+    what_is_due_comes_when_asked_for
     chains_and_pages_come_back
     refused_work_harms_nobody
     a_group_that_fails_leaves_nothing
@@ -220,6 +222,7 @@ async fn rows_come_back(place: &Place) {
     of_table::<4>(place).await;
     of_table::<5>(place).await;
     of_table::<6>(place).await;
+    of_table::<7>(place).await;
 }
 
 async fn what_is_due_comes_with_its_cap(place: &Place) {
@@ -230,7 +233,7 @@ async fn what_is_due_comes_with_its_cap(place: &Place) {
     }
     let due = |now| {
         let keys = Keys::at(now).row(Table::Cap, "cap");
-        let work = move |rows: &mut Rows| rows.due::<Reservation>("cap", now);
+        let work = move |rows: &mut Rows| rows.due::<Reservation>(Some("cap"), now);
         let store = store.clone();
         async move { store.transact(keys, work).await.expect("read").into_iter().map(|row| row.key).collect::<Vec<_>>() }
     };
@@ -242,6 +245,27 @@ async fn what_is_due_comes_with_its_cap(place: &Place) {
     tokio::task::yield_now().await;
     drop(held);
     assert_eq!(both.await.expect("done"), (vec![], vec!["a".into(), "b".into(), "c".into()]));
+}
+
+async fn what_is_due_comes_when_asked_for(place: &Place) {
+    let store = place.open();
+    for (key, due) in [("a", 30), ("b", 10), ("c", 20), ("d", 40)] {
+        put(&store, Delivery { key: key.into(), due: Some(due), ..Delivery::default() }).await.expect("written");
+    }
+    let due = |now, limit| {
+        let keys = Keys::at(now).due(Table::Delivery, limit).count(Table::Delivery);
+        let work = move |rows: &mut Rows| Ok((rows.due::<Delivery>(None, now)?, rows.count(Table::Delivery)));
+        let store = store.clone();
+        async move {
+            let (due, count) = store.transact(keys, work).await.expect("read");
+            assert_eq!(count, 4);
+            due.into_iter().map(|row| row.key).collect::<Vec<_>>()
+        }
+    };
+    assert_eq!(due(9, 10).await, Vec::<String>::new());
+    assert_eq!(due(30, 0).await, Vec::<String>::new());
+    assert_eq!(due(30, 2).await, ["b", "c"], "the longest due first");
+    assert_eq!(due(30, 10).await, ["a", "b", "c"]);
 }
 
 async fn chains_and_pages_come_back(place: &Place) {
@@ -460,7 +484,7 @@ mod files {
         let newer = folder.path().join("newer.sqlite");
         drop(Store::open(newer.to_str().expect("UTF-8")).expect("opens"));
         let database = rusqlite::Connection::open(&newer).expect("opens");
-        database.execute_batch("PRAGMA user_version = 2; PRAGMA wal_checkpoint(TRUNCATE)").expect("set");
+        database.execute_batch("PRAGMA user_version = 3; PRAGMA wal_checkpoint(TRUNCATE)").expect("set");
         drop(database);
         for (path, reason) in [(letter, "not a database"), (other, "another program's"), (newer, "newer than")] {
             let before = std::fs::read(&path).expect("read");

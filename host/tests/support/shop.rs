@@ -93,6 +93,7 @@ impl Shop {
             revoked: BTreeSet::new(),
             merchants: BTreeMap::new(),
             challenge_lifetime: Config::DEFAULT_CHALLENGE_LIFETIME,
+            claims_kept: Config::DEFAULT_CLAIMS_KEPT,
             checkpoints: Some(self.path.join("checkpoints")),
             server: None,
             sources: Sources::default(),

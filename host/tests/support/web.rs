@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, StatusCode, Uri};
@@ -52,6 +52,7 @@ pub(crate) struct Hits {
 pub(crate) struct Web {
     pages: Arc<Mutex<BTreeMap<String, Page>>>,
     hits: Arc<Mutex<BTreeMap<String, Hits>>>,
+    posted: Arc<Mutex<Vec<(HeaderMap, Bytes)>>>,
 }
 
 impl Web {
@@ -73,12 +74,20 @@ impl Web {
         self.pages.lock().expect("no panic").insert(path.into(), page);
     }
 
+    /// What came with bodies, headers first.
+    pub(crate) fn posted(&self) -> Vec<(HeaderMap, Bytes)> {
+        self.posted.lock().expect("no panic").clone()
+    }
+
     pub(crate) fn hits(&self, path: &str) -> Hits {
         self.hits.lock().expect("no panic").get(path).copied().unwrap_or_default()
     }
 }
 
-async fn answer(State(web): State<Web>, uri: Uri, headers: HeaderMap) -> Response {
+async fn answer(State(web): State<Web>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+    if !body.is_empty() {
+        web.posted.lock().expect("no panic").push((headers.clone(), body));
+    }
     let page = web.pages.lock().expect("no panic").get(uri.path()).cloned();
     let page = page.unwrap_or(Page { status: 404, ..Page::default() });
     tokio::time::sleep(page.delay).await;

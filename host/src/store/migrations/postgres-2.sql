@@ -1,0 +1,12 @@
+CREATE TABLE delivery (
+    key TEXT COLLATE "C" PRIMARY KEY, value TEXT NOT NULL, parent TEXT COLLATE "C", due BIGINT
+);
+UPDATE decision SET due = (value::jsonb ->> 'at')::bigint;
+UPDATE allowed_transaction SET due =
+    (SELECT due FROM decision WHERE decision.key = allowed_transaction.value::jsonb ->> 'decision');
+UPDATE cap SET due = (SELECT max(due) FROM reservation WHERE parent = cap.key);
+UPDATE cap SET due = 0 WHERE due IS NULL;
+CREATE INDEX delivery_due ON delivery (due);
+CREATE INDEX decision_due ON decision (due);
+CREATE INDEX allowed_transaction_due ON allowed_transaction (due);
+CREATE INDEX cap_due ON cap (due);
