@@ -12,7 +12,8 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::demo_host::{
-    MERCHANT, OTHER_MERCHANT, REVOKED, SETTINGS, SUSPENDED, VALID, built_plugin, issue, status_list, write, write_host,
+    LISTEN, MERCHANT, OTHER_MERCHANT, REVOKED, SETTINGS, SUSPENDED, VALID, built_plugin, issue, status_list, write,
+    write_host,
 };
 use crate::{Verdict, input};
 
@@ -73,7 +74,7 @@ impl Story {
             None => input::file(&built_plugin()?)?,
         };
         let (phone, key) = (Phone::new(Key::generate(rng)), Key::generate(rng));
-        let issuer = write_host(folder, &plugin, now)?;
+        let issuer = write_host(folder, &plugin, LISTEN, now)?;
         let band = issue(&issuer, &key, &phone, now)?;
         let config = Config::from_file(&folder.join("bandpass.toml"))?;
         let store = Store::open(&folder.join("store.sqlite").to_string_lossy())?;

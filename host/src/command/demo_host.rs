@@ -21,11 +21,11 @@ pub(super) const SETTINGS: &str = r#"{"currency":"CNY","passwordless_limit":"200
 pub(super) const MERCHANT: &str = "merchant-7";
 pub(super) const OTHER_MERCHANT: &str = "merchant-8";
 /// Where its server is, unless its configuration is changed.
-const PUBLIC_URL: &str = "http://127.0.0.1:8080";
+pub(super) const LISTEN: &str = "127.0.0.1:8080";
 const ISSUER: &str = "https://wallet.example";
 
 /// A host's configuration with all that it names, and the wallet provider whom it trusts. Its store is a new one.
-pub(super) fn write_host(folder: &Path, plugin: &[u8], now: u64) -> Result<Issuer> {
+pub(super) fn write_host(folder: &Path, plugin: &[u8], listen: &str, now: u64) -> Result<Issuer> {
     let key = Key::generate(&mut os_rng());
     let issuer = &Issuer::new(ISSUER, key.clone());
     let sha256 = digest(plugin);
@@ -38,7 +38,8 @@ plugins = "plugins"
 checkpoints = "checkpoints"
 
 [server]
-public_url = "{PUBLIC_URL}"
+listen = "{listen}"
+public_url = "http://{listen}"
 
 [plugin.retail-checkout]
 sha256 = "{sha256}"
@@ -48,8 +49,8 @@ audience = ["{SHOP}"]
 policy = [{{ plugin = "retail-checkout", settings = {{ currency = "CNY", passwordless_limit = "200.00" }} }}]
 
 [merchant.{MERCHANT}.access]
-origins = ["{PUBLIC_URL}"]
-redirect_uris = ["{PUBLIC_URL}/"]
+origins = ["http://{listen}"]
+redirect_uris = ["http://{listen}/"]
 
 [merchant.{OTHER_MERCHANT}]
 audience = ["{OTHER_SHOP}"]

@@ -12,7 +12,7 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::compile::runtime;
-use super::demo_host::{MERCHANT, VALID, built_plugin, issuer, status_list, write_host};
+use super::demo_host::{LISTEN, MERCHANT, VALID, built_plugin, issuer, status_list, write_host};
 use crate::{Verdict, input};
 
 /// Serve challenges and decisions over HTTP.
@@ -37,9 +37,9 @@ pub(crate) struct Serve {
     /// `--config`, make a host for it in the folder `bandpass-demo`.
     #[arg(long)]
     demo: bool,
-    /// Address and port to listen on, in place of the configuration's.
-    #[arg(long, value_name = "ADDRESS")]
-    listen: Option<SocketAddr>,
+    /// Address and port of the host that `--demo` makes.
+    #[arg(long, value_name = "ADDRESS", default_value = LISTEN, conflicts_with = "config")]
+    listen: SocketAddr,
     /// Write each line of the log, on standard error, as JSON.
     #[arg(long)]
     pub(crate) json_log: bool,
@@ -56,7 +56,7 @@ impl Serve {
             Some(path) => path.clone(),
             None => {
                 fs::create_dir_all(folder)?;
-                write_host(folder, &input::file(&built_plugin()?)?, clock())?;
+                write_host(folder, &input::file(&built_plugin()?)?, &self.listen.to_string(), clock())?;
                 folder.join("bandpass.toml")
             }
         };
@@ -68,10 +68,7 @@ impl Serve {
                 create_key(&path, &KeyOwner::Operator)?,
             )),
         };
-        let mut config = Config::from_file(&path)?;
-        if let (Some(server), Some(listen)) = (&mut config.server, self.listen) {
-            server.listen = listen;
-        }
+        let config = Config::from_file(&path)?;
         let host = Host::open(&runtime()?, config.clone(), Store::open(&store)?, clock())?;
         let server = Server::new(host.clone(), &config, clock, self.demo)?;
         let executor = tokio::runtime::Builder::new_multi_thread().enable_all().build();
