@@ -180,7 +180,7 @@ fn main() {
     }
     println!();
     println!(
-        "| one decision | clients | request, as the server measures it | signatures: verifying in the component \
+        "| one decision | clients | request, as the server measures it | verifying in the component, three signatures \
         | wasm besides: the policy | store, waiting included | the rest | processor time: server, client |"
     );
     println!("|---|---|---|---|---|---|---|---|");

@@ -56,12 +56,16 @@ impl Case {
     /// # Errors
     /// What is no verdict: `host.store` if a cap could not be asked, `host.overloaded`, `host.runtime`.
     pub(crate) fn judge(&self, verifier: &mut Verifier) -> Result<Judged, Error> {
+        let begun = Instant::now();
+        // This is where signatures are checked.
         let mut submission = match verifier.submit(&self.vp_token, &self.challenge) {
             // A counter that did not grow undoes the decision, so that no policy has to ask.
             Ok(submission) => submission.remembering_counters(),
-            Err(error) => return refused(error),
+            Err(error) => {
+                self.meters.verified(begun.elapsed());
+                return refused(error);
+            }
         };
-        let begun = Instant::now();
         let proven = self.verify(&mut submission);
         self.meters.verified(begun.elapsed());
         let proven = match proven {
