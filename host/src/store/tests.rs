@@ -583,7 +583,7 @@ mod databases {
         assert!(message.contains("bandpass migrate"), "{message}");
         Store::migrate(&url).expect("migrated");
         Store::open(&url).expect("opens");
-        sql(&url, "INSERT INTO bandpass_migration VALUES (2)");
+        sql(&url, "INSERT INTO bandpass_migration VALUES (3)");
         for message in [refusal(Store::open(&url)), refusal(Store::migrate(&url))] {
             assert!(message.contains("newer than"), "{message}");
         }
@@ -597,7 +597,7 @@ mod databases {
             threads.into_iter().map(|thread| thread.join().expect("no panic")).collect::<Vec<_>>()
         });
         assert_eq!(migrations.iter().filter(|migration| migration.from == 0).count(), 1);
-        assert!(migrations.iter().all(|migration| migration.to == 1));
+        assert!(migrations.iter().all(|migration| migration.to == 2));
         Store::open(&url).expect("opens");
     }
 
