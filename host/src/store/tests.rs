@@ -471,6 +471,25 @@ mod files {
         }
     }
 
+    /// What the first version wrote gets the times by which it can be removed.
+    #[test]
+    fn a_file_of_the_first_version_is_brought_up_to_date() {
+        let place = Place::file();
+        let database = rusqlite::Connection::open(place.location()).expect("opens");
+        let rows = r#"INSERT INTO decision VALUES ('d', '{"at": 7}', NULL, NULL);
+            INSERT INTO allowed_transaction VALUES ('t', '{"key": "t", "decision": "d"}', NULL, NULL);
+            INSERT INTO cap VALUES ('c', '{}', NULL, NULL), ('e', '{}', NULL, NULL);
+            INSERT INTO reservation VALUES ('r', '{}', 'c', 8), ('s', '{}', 'c', 9);
+            PRAGMA application_id = 0x62616e64; PRAGMA user_version = 1"#;
+        database.execute_batch(&[include_str!("migrations/sqlite-1.sql"), rows].concat()).expect("made");
+        let migration = Store::migrate(&place.location()).expect("migrated");
+        assert_eq!((migration.from, migration.to), (1, 2));
+        let sql = "SELECT group_concat(key || due, ' ') FROM (SELECT key, due FROM decision UNION ALL
+            SELECT key, due FROM allowed_transaction UNION ALL SELECT key, due FROM cap ORDER BY key)";
+        let dues = database.query_row(sql, [], |row| row.get::<_, String>(0)).expect("read");
+        assert_eq!(dues, "c9 d7 e0 t7");
+    }
+
     #[test]
     fn what_is_something_else_is_refused_and_left_alone() {
         let folder = tempfile::tempdir().expect("a folder");
@@ -583,10 +602,28 @@ mod databases {
         assert!(message.contains("bandpass migrate"), "{message}");
         Store::migrate(&url).expect("migrated");
         Store::open(&url).expect("opens");
-        sql(&url, "INSERT INTO bandpass_migration VALUES (2)");
+        sql(&url, "INSERT INTO bandpass_migration VALUES (3)");
         for message in [refusal(Store::open(&url)), refusal(Store::migrate(&url))] {
             assert!(message.contains("newer than"), "{message}");
         }
+    }
+
+    /// As for a file.
+    #[test]
+    fn one_of_the_first_version_is_brought_up_to_date() {
+        let Place::Database(url) = Place::database() else { panic!("a database") };
+        let rows = r#"DROP TABLE delivery; DROP INDEX decision_due, allowed_transaction_due, cap_due;
+            DELETE FROM bandpass_migration WHERE version = 2;
+            INSERT INTO decision VALUES ('d', '{"at": 7}', NULL, NULL);
+            INSERT INTO allowed_transaction VALUES ('t', '{"key": "t", "decision": "d"}', NULL, NULL);
+            INSERT INTO cap VALUES ('c', '{}', NULL, NULL), ('e', '{}', NULL, NULL);
+            INSERT INTO reservation VALUES ('r', '{}', 'c', 8), ('s', '{}', 'c', 9)"#;
+        sql(&url, rows);
+        let migration = Store::migrate(&url).expect("migrated");
+        assert_eq!((migration.from, migration.to), (1, 2));
+        let dues = "SELECT string_agg(key || due, ' ' ORDER BY key) FROM (SELECT key, due FROM decision UNION ALL
+            SELECT key, due FROM allowed_transaction UNION ALL SELECT key, due FROM cap) AS migrated";
+        assert_eq!(sql(&url, dues), "c9 d7 e0 t7");
     }
 
     #[test]
@@ -597,7 +634,7 @@ mod databases {
             threads.into_iter().map(|thread| thread.join().expect("no panic")).collect::<Vec<_>>()
         });
         assert_eq!(migrations.iter().filter(|migration| migration.from == 0).count(), 1);
-        assert!(migrations.iter().all(|migration| migration.to == 1));
+        assert!(migrations.iter().all(|migration| migration.to == 2));
         Store::open(&url).expect("opens");
     }
 
