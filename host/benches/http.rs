@@ -125,7 +125,7 @@ fn measure(site: &Site, serving: &Serving, store: &'static str, clients: usize, 
         assert_eq!(status, 200, "{said}");
         id
     });
-    let (after, client_processor) = (Spent::of(site, serving), client_processor_time() - client_before);
+    let (after, client_processor) = (Spent::of(site, serving), client_processor_time().saturating_sub(client_before));
     for (till, ids) in tills.iter().zip(ids) {
         let (_, decision) = till.decision(ids.last().expect("some")).expect("answered");
         assert_eq!(decision["decision"], "allow", "{decision}");

@@ -33,6 +33,8 @@ const CASES_AN_HOUR: f64 = 20_000.0;
 const EVALUATIONS: &str = "10000";
 const ROUNDS: &str = "50";
 const DECISIONS: &str = "100000";
+/// Requests of each kind that are made up for the server.
+const EXAMPLES: &str = "500";
 
 /// What comes out in `docs/soak.md`.
 const SOAK: &str = "docs/soak.md";
@@ -153,7 +155,7 @@ pub(crate) fn soak(project: &Project, cpu_hours: f64, seed: Option<u32>) -> Resu
         (
             "server",
             &["--test", "under_load"],
-            &[("BANDPASS_ROUNDS", ROUNDS), ("BANDPASS_DECISIONS", DECISIONS)],
+            &[("BANDPASS_ROUNDS", ROUNDS), ("BANDPASS_DECISIONS", DECISIONS), ("BANDPASS_EXAMPLES", EXAMPLES)],
             format!("{ROUNDS} kills a store, {DECISIONS} decisions"),
         ),
     ];

@@ -135,7 +135,7 @@ impl Serving {
             said += &line;
             Some(line.rsplit_once("listening on ")?.1.trim().parse().expect("an address"))
         });
-        let address = address.unwrap_or_else(|| panic!("{said}"));
+        let address = address.ok_or(said).expect("it listens");
         // Somebody has to read it, or the server would wait.
         let log = std::thread::spawn(move || lines.map(|line| line + "\n").collect());
         Self { child, address, log: Some(log) }
