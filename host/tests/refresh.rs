@@ -468,7 +468,7 @@ fn a_host_starts_with_the_last_trust_list_that_was_good() {
         assert_eq!(refused(read(&format!("{url}?another"), "")), "fetch.status");
 
         for bad in ["http://wallet.example/trust.json", "ftp://localhost/trust.json"] {
-            assert_eq!(refused(read(bad, "")), "config.malformed");
+            assert_eq!(refused(read(bad, "")), "fetch.location");
         }
         fs::write(shop.path.join("trust.json"), &trust).expect("written");
         assert_eq!(
