@@ -74,7 +74,13 @@ impl Shop {
     /// Puts a component into the folder of plugins.
     pub(crate) fn install(&self, wasm: &[u8]) -> String {
         let sha256 = digest(wasm);
-        fs::write(self.path.join(format!("{sha256}.wasm")), wasm).expect("written");
+        let path = self.path.join(format!("{sha256}.wasm"));
+        if !path.exists() {
+            // Another process may be reading it.
+            let written = tempfile::NamedTempFile::new_in(&self.path).expect("a file");
+            fs::write(written.path(), wasm).expect("written");
+            written.persist(&path).expect("renamed");
+        }
         sha256
     }
 
