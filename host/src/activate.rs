@@ -8,9 +8,9 @@ use toml_edit::{Array, DocumentMut, Item, Table, value};
 
 use crate::config::{Config, Pin};
 use crate::error::{Code, Error};
-use crate::host::check_plugin;
 use crate::plugins::{PluginState, Plugins, component_path, signature_path};
 use crate::runtime::{Runtime, digest};
+use crate::setup::check_plugin;
 
 /// Tries a component as the plugin `name`: its publisher's signature if one is configured, its imports, and the settings of
 /// every merchant that uses it. If all holds it is copied into the folder of plugins, and its digest written into the

@@ -7,10 +7,10 @@ use toml_edit::{Document, DocumentMut, Item};
 
 use crate::config::{Config, ConfigFile, Problem, Problems, text};
 use crate::error::{Code, Error};
-use crate::host::check_plugin;
 use crate::http;
 use crate::plugins::Plugins;
 use crate::runtime::Runtime;
+use crate::setup::check_plugin;
 use crate::verifier::Verifier;
 
 /// More problems than anybody reads at once.

@@ -1,6 +1,6 @@
 //! The whole way: a challenge, the wallet's answer, the merchant's policies, one transaction, a receipt.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Instant;
@@ -13,18 +13,17 @@ use crate::access::Webhook;
 use crate::bindings::policy::exports::bandpass::sdk::policy::Request;
 use crate::bindings::sdk::exports::bandpass::sdk::setup::{Challenge, StatusListInfo};
 use crate::bindings::sdk::exports::bandpass::sdk::verification::{Requirements, StatusState};
-use crate::config::{Config, Merchant, Pin};
+use crate::config::Config;
 use crate::error::{Code, Error, readable};
 use crate::json::requirements_over;
 use crate::judge::{Case, Judged};
 use crate::meters::{Answered as Outcome, Meters};
-use crate::plugin::Plugin;
 use crate::plugins::{PluginState, Plugins};
 use crate::query::{Asked, NewTransaction};
-use crate::refresh::Schedule;
-use crate::refresh::SourceState;
-use crate::runtime::{Runtime, VERIFIER_COMPONENT, digest};
-use crate::sign::{Signer, append_line};
+use crate::refresh::{Schedule, SourceState};
+use crate::runtime::{Runtime, digest};
+use crate::setup::{Ready, Setup, described};
+use crate::sign::append_line;
 use crate::state::{self, Answered, Chain, Counter, Issued, Policy, Position, Settled, Settlement, State};
 use crate::store::{Keys, Rows, Store, Table};
 use crate::verifier::{Accepted, Verifier};
@@ -58,24 +57,6 @@ struct Inner {
     setup: RwLock<Arc<Setup>>,
     checkpointed: AtomicU64,
     meters: Arc<Meters>,
-}
-
-/// A configuration, and what came of its plugins.
-struct Setup {
-    config: Config,
-    signer: Signer,
-    /// Digest of the verifier: hashing it takes longer than all else that a host does for a decision.
-    verifier: String,
-    plugins: BTreeMap<String, Ready>,
-}
-
-/// A plugin by the name under which it is configured.
-#[derive(Clone)]
-struct Ready {
-    /// The component that is in use, if one is.
-    active: Option<(String, Arc<Plugin>)>,
-    /// Why it isn't the one that is pinned.
-    quarantined: Option<Error>,
 }
 
 /// What a host has done since it was opened.
@@ -727,104 +708,6 @@ impl Host {
     }
 }
 
-impl Setup {
-    fn new(plugins: &Plugins, config: Config, before: Option<&Self>) -> Self {
-        let ready = |(name, pin): (&String, &Pin)| {
-            let ready = match ready(plugins, &config, name, pin) {
-                Ok(plugin) => Ready { active: Some((pin.sha256.clone(), plugin)), quarantined: None },
-                Err(error) => {
-                    tracing::error!("plugin `{name}` is quarantined: {error}");
-                    let before = before.and_then(|before| before.plugins.get(name)?.active.clone());
-                    let before = before.filter(|(sha256, _)| !config.revoked.contains(sha256));
-                    Ready { active: before, quarantined: Some(error) }
-                }
-            };
-            (name.clone(), ready)
-        };
-        let ready = config.plugins.iter().map(ready).collect();
-        let signer = Signer::new(config.signing_key.clone());
-        Self { config, signer, verifier: digest(VERIFIER_COMPONENT), plugins: ready }
-    }
-
-    fn answer(&self, decision: &state::Decision, presentations: Option<Value>) -> Result<Answer, Error> {
-        Ok(Answer {
-            decision_id: Some(decision.id.clone()),
-            outcome: decision.outcome.clone(),
-            presentations,
-            receipt: Some(self.signer.receipt(&decision.receipt)?),
-            voided: decision.voided,
-        })
-    }
-
-    fn public_keys(&self) -> Vec<Value> {
-        self.signer.public_keys(&self.config.retired_keys)
-    }
-
-    fn in_use(&self) -> BTreeSet<String> {
-        self.plugins.values().filter_map(|ready| Some(ready.active.as_ref()?.0.clone())).collect()
-    }
-
-    fn merchant(&self, id: &str) -> Result<&Merchant, Error> {
-        let merchant = self.config.merchants.get(id);
-        merchant.ok_or_else(|| Error::host(Code::MerchantUnknown, format!("there is no merchant `{id}`")))
-    }
-
-    fn webhook(&self, merchant: &str) -> Option<&Webhook> {
-        self.config.merchants.get(merchant)?.access.webhook.as_ref()
-    }
-
-    fn active(&self, plugin: &str) -> Result<(String, Arc<Plugin>), Error> {
-        let missing = || Error::host(Code::PluginMissing, format!("there is no plugin `{plugin}`"));
-        let ready = self.plugins.get(plugin).ok_or_else(missing)?;
-        ready.active.clone().ok_or_else(|| ready.quarantined.clone().unwrap_or_else(missing))
-    }
-
-    fn not_revoked(&self, challenge: &state::Challenge) -> Result<(), Error> {
-        match challenge.issued.policies.iter().find(|policy| self.config.revoked.contains(&policy.sha256)) {
-            None => Ok(()),
-            Some(policy) => {
-                let why = format!("the policy `{}` that the challenge was made for was revoked", policy.plugin);
-                Err(Error::host(Code::ChallengeSuperseded, why))
-            }
-        }
-    }
-
-    fn put_down(
-        &self,
-        merchant: &str,
-        issued: Issued,
-        kept: Option<Value>,
-        now: u64,
-    ) -> Result<state::Challenge, Error> {
-        Ok(state::Challenge {
-            id: random_id()?,
-            merchant: merchant.into(),
-            created: now,
-            expires: now.saturating_add(self.config.challenge_lifetime.into()),
-            remembered: self.config.claims_kept,
-            attempts: 0,
-            refusal: None,
-            state: State::Open,
-            issued,
-            kept,
-        })
-    }
-
-    /// What a receipt says of the host and the rules that it decided by.
-    fn receipt(&self, challenge: &state::Challenge) -> Map<String, Value> {
-        let policies = challenge.issued.policies.iter();
-        let policies = policies.map(|policy| {
-            json!({"plugin": policy.plugin, "sha256": policy.sha256, "settings_sha256": digest(policy.settings.as_bytes())})
-        });
-        let mut receipt = Map::new();
-        receipt.insert("iss".into(), self.config.name.as_str().into());
-        receipt.insert("nonce".into(), challenge.issued.nonce.as_str().into());
-        receipt.insert("verifier".into(), self.verifier.as_str().into());
-        receipt.insert("policies".into(), policies.collect());
-        receipt
-    }
-}
-
 /// A verifier with the trust list and every status list of a configuration.
 fn verifier(runtime: &Runtime, config: &Config, now: u64) -> Result<Verifier, Error> {
     let mut verifier = Verifier::open(runtime, config.trust.clone())?;
@@ -832,48 +715,6 @@ fn verifier(runtime: &Runtime, config: &Config, now: u64) -> Result<Verifier, Er
         verifier.update_status(token.clone(), now)?;
     }
     Ok(verifier)
-}
-
-/// Whether a configuration's plugin can be used.
-pub(crate) fn check_plugin(plugins: &Plugins, config: &Config, name: &str) -> PluginState {
-    let pin = config.plugins.get(name);
-    let missing = || Error::host(Code::PluginMissing, format!("there is no plugin `{name}`"));
-    let loaded = pin.ok_or_else(missing).and_then(|pin| ready(plugins, config, name, pin));
-    PluginState {
-        name: name.into(),
-        sha256: pin.map(|pin| pin.sha256.clone()).unwrap_or_default(),
-        described: loaded.as_ref().ok().map(|plugin| described(plugin)),
-        quarantined: loaded.err(),
-    }
-}
-
-/// The pinned component, if it is the publisher's, was not revoked, and is healthy.
-fn ready(plugins: &Plugins, config: &Config, name: &str, pin: &Pin) -> Result<Arc<Plugin>, Error> {
-    match config.revoked.contains(&pin.sha256) {
-        true => Err(Error::host(Code::PluginRevoked, "the pinned component was revoked")),
-        false => plugins.pinned(config, pin).and_then(|plugin| healthy(config, name, plugin)),
-    }
-}
-
-fn described(plugin: &Plugin) -> (String, String) {
-    let description = plugin.description();
-    (description.name.clone(), description.version.clone())
-}
-
-/// A plugin that takes every setting that it is to be used with, and answers.
-fn healthy(config: &Config, name: &str, plugin: Arc<Plugin>) -> Result<Arc<Plugin>, Error> {
-    for (id, merchant) in &config.merchants {
-        for policy in merchant.policies.iter().filter(|policy| policy.plugin == name) {
-            plugin.check_settings(&policy.settings)?;
-            let request = Request { now: 0, merchant: id.clone(), context: "{}".into() };
-            match plugin.session(&policy.settings)?.ask(&request) {
-                // Without a context it may have nothing to ask for.
-                Err(Error::Host { code: Code::PluginError, .. }) => {}
-                asked => drop(asked?),
-            }
-        }
-    }
-    Ok(plugin)
 }
 
 impl Answer {

@@ -43,6 +43,7 @@ mod requirements;
 mod retention;
 mod runtime;
 mod settings;
+mod setup;
 mod sign;
 mod state;
 mod status_lists;
