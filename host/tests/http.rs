@@ -1,6 +1,8 @@
 //! The host over HTTP, as merchants, their pages, wallets and operators meet it.
 #![expect(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "support/certificates.rs"]
+mod certificates;
 #[path = "support/shop.rs"]
 mod shop;
 
@@ -9,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use axum_server::Handle;
 use bandpass::{Access, ApiKey, Config, Secret, Server, ServerConfig, Store, stop};
+use certificates::Certificates;
 use serde_json::{Map, Value, json};
 use shop::{Customer, NOW, PAYMENT, SHOP, Shop, settings};
 
@@ -522,4 +525,43 @@ async fn a_page_passes_on_what_the_browser_got() {
     assert_eq!(site.decision(&challenge).await["decision"], "allow");
     let elsewhere = payment("1.00", &json!({"type": "dc-api", "origin": "https://other.example"}));
     assert_eq!(site.post("/v1/challenges", &site.merchant, &elsewhere).await.problem(), "403 request.forbidden");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_certificate_it_speaks_tls() {
+    let site = Site::new().await;
+    let certificates = Certificates::new(41);
+    let pem = |name: &str, what: &str, der: &[u8]| {
+        let text = <base64ct::Base64 as base64ct::Encoding>::encode_string(der);
+        let path = site.shop.path.join(name);
+        std::fs::write(&path, format!("-----BEGIN {what}-----\n{text}\n-----END {what}-----\n")).expect("written");
+        Some(path)
+    };
+    let mut config = site.config.clone();
+    let server = config.server.as_mut().expect("a server");
+    server.certificate = pem("tls.pem", "CERTIFICATE", &certificates.server);
+    server.key = pem("tls.key", "PRIVATE KEY", &certificates.server_key);
+    let handle = Handle::new();
+    tokio::spawn({
+        let (server, config, handle) = (site.server.clone(), config.clone(), handle.clone());
+        async move { server.serve(&config, handle).await.expect("served") }
+    });
+    let port = handle.listening().await.expect("it listens").port();
+    let ready = move |authority: Vec<u8>| {
+        let roots = ureq::tls::RootCerts::from([ureq::tls::Certificate::from_der(&authority).to_owned()]);
+        let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+        let tls = ureq::tls::TlsConfig::builder().root_certs(roots).unversioned_rustls_crypto_provider(provider);
+        let agent = ureq::Agent::config_builder().tls_config(tls.build()).build().new_agent();
+        agent.get(format!("https://localhost:{port}/readyz")).call().map(|answer| answer.status().as_u16())
+    };
+    let stranger = Certificates::new(51).authority;
+    let asked = tokio::task::spawn_blocking(move || (ready(certificates.authority), ready(stranger)));
+    let (trusted, untrusted) = asked.await.expect("no panic");
+    assert_eq!(trusted.expect("an answer"), 200);
+    untrusted.expect_err("nobody vouches for it");
+
+    // What is no key keeps the server from starting.
+    config.server.as_mut().expect("a server").key = Some(site.shop.path.join("host.jwk"));
+    let refused = site.server.serve(&config, Handle::new()).await.expect_err("refused");
+    assert_eq!(refused.code(), "config.malformed");
 }
