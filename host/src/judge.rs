@@ -6,6 +6,7 @@ use std::time::Instant;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive as _;
 use serde_json::{Value, json};
+use tracing::field::Empty;
 
 use crate::bindings::policy::exports::bandpass::sdk::policy::{Obligation, Request};
 use crate::bindings::sdk::exports::bandpass::sdk::setup::Challenge;
@@ -56,21 +57,10 @@ impl Case {
     /// # Errors
     /// What is no verdict: `host.store` if a cap could not be asked, `host.overloaded`, `host.runtime`.
     pub(crate) fn judge(&self, verifier: &mut Verifier) -> Result<Judged, Error> {
-        let begun = Instant::now();
-        // This is where signatures are checked.
-        let mut submission = match verifier.submit(&self.vp_token, &self.challenge) {
-            // A counter that did not grow undoes the decision, so that no policy has to ask.
-            Ok(submission) => submission.remembering_counters(),
-            Err(error) => {
-                self.meters.verified(begun.elapsed());
-                return refused(error);
-            }
-        };
-        let proven = self.verify(&mut submission);
-        self.meters.verified(begun.elapsed());
-        let proven = match proven {
-            Ok(proven) => proven,
-            Err(error) => return refused(error),
+        let (mut submission, proven) = match self.verified(verifier) {
+            Ok(verified) => verified,
+            Err(error) if error.is_no_verdict() => return Err(error),
+            Err(error) => return Ok(Judged::Refused(error)),
         };
         // The merchant's floor comes after: like a policy it decides, and what it refuses is used up all the same.
         if let Some(floor) = &self.floor {
@@ -87,6 +77,20 @@ impl Case {
                 Err(error)
             }
         }
+    }
+
+    /// What was submitted, and what it proves.
+    fn verified<'v>(&self, verifier: &'v mut Verifier) -> Result<(Submission<'v>, Vec<(String, Accepted)>), Error> {
+        let _span = tracing::debug_span!("verify").entered();
+        let begun = Instant::now();
+        // This is where signatures are checked. A counter that did not grow undoes the decision, so that no policy has to ask.
+        let submission = verifier.submit(&self.vp_token, &self.challenge).map(Submission::remembering_counters);
+        let verified = submission.and_then(|mut submission| {
+            let proven = self.verify(&mut submission)?;
+            Ok((submission, proven))
+        });
+        self.meters.verified(begun.elapsed());
+        verified
     }
 
     /// The standards' checks of everything that was asked for, with nothing waived that a policy could not waive.
@@ -132,6 +136,7 @@ impl Case {
     fn decide(&self, submission: &mut Submission<'_>, reservations: &Arc<Mutex<Vec<Held>>>) -> Result<Decision, Error> {
         let mut so_far: Option<Decision> = None;
         for (name, plugin, settings) in &self.policies {
+            let span = tracing::debug_span!("policy", plugin = name, decision = Empty, reason = Empty).entered();
             let begun = Instant::now();
             let ledger = CapsOfMerchant {
                 store: self.store.clone(),
@@ -144,6 +149,7 @@ impl Case {
                 Err(error) if error.is_no_verdict() => return Err(error),
                 Err(error) => Decision::deny(&error),
             };
+            span.record("decision", decided.word()).record("reason", decided.reason());
             self.meters.evaluated(name, decided.word(), decided.reason(), begun.elapsed());
             so_far = Some(match (so_far, decided) {
                 (_, deny @ Decision::Deny { .. }) => return Ok(deny),
@@ -159,14 +165,6 @@ impl Case {
             Some(decision) => decision,
             None => Decision::deny(&Error::host(Code::MerchantUnknown, "the merchant has no policy")),
         })
-    }
-}
-
-/// The token's fault, unless it is the host's.
-fn refused(error: Error) -> Result<Judged, Error> {
-    match error.is_no_verdict() {
-        true => Err(error),
-        false => Ok(Judged::Refused(error)),
     }
 }
 

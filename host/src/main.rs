@@ -2,6 +2,7 @@
 
 mod command;
 mod input;
+mod telemetry;
 mod terminal;
 
 use std::process::ExitCode;
@@ -117,39 +118,36 @@ fn main() -> ExitCode {
         print_version(arguments.verbose);
         return ExitCode::SUCCESS;
     }
-    // What policies write into the log, on standard error.
-    let log = tracing_subscriber::fmt().with_writer(std::io::stderr);
-    match &arguments.command {
-        Some(Command::Serve(serve)) if serve.json_log => log.json().init(),
-        Some(Command::Serve(_)) => log.init(),
-        _ => log.without_time().init(),
+    let Some(command) = arguments.command else {
+        eprintln!("bandpass: no command given; see `bandpass --help`");
+        return USAGE.into();
+    };
+    // A server sets up its own.
+    if !matches!(command, Command::Serve(_)) {
+        telemetry::log(telemetry::Log::Plain);
     }
-    let json = arguments.command.as_ref().is_some_and(Command::json);
-    let done = match arguments.command {
-        Some(Command::Verify(verify)) => verify.run(),
-        Some(Command::Explain(explain)) => explain.run(),
-        Some(Command::Decide(decide)) => decide.run(),
-        Some(Command::Challenge(challenge)) => challenge.run(),
-        Some(Command::Respond(respond)) => respond.run(),
-        Some(Command::Void(void)) => void.run(),
-        Some(Command::Plugin(plugin)) => plugin.run(),
-        Some(Command::Serve(serve)) => serve.run(),
-        Some(Command::Wallet(wallet)) => wallet.run(),
-        Some(Command::Check(check)) => check.run(),
-        Some(Command::Merchant(merchant)) => merchant.run(),
-        Some(Command::Key(key)) => key.run(),
-        Some(Command::SigningKey(key)) => key.run(),
-        Some(Command::Audit(audit)) => audit.run(),
-        Some(Command::Inspect(inspect)) => inspect.run(),
-        Some(Command::Demo(demo)) => demo.run(),
-        Some(Command::Conformance(conformance)) => conformance.run(),
-        Some(Command::Migrate(migrate)) => migrate.run(),
-        Some(Command::Prune(prune)) => prune.run(),
-        Some(Command::CompileComponent(compile)) => return compile.run(),
-        None => {
-            eprintln!("bandpass: no command given; see `bandpass --help`");
-            return USAGE.into();
-        }
+    let json = command.json();
+    let done = match command {
+        Command::Verify(verify) => verify.run(),
+        Command::Explain(explain) => explain.run(),
+        Command::Decide(decide) => decide.run(),
+        Command::Challenge(challenge) => challenge.run(),
+        Command::Respond(respond) => respond.run(),
+        Command::Void(void) => void.run(),
+        Command::Plugin(plugin) => plugin.run(),
+        Command::Serve(serve) => serve.run(),
+        Command::Wallet(wallet) => wallet.run(),
+        Command::Check(check) => check.run(),
+        Command::Merchant(merchant) => merchant.run(),
+        Command::Key(key) => key.run(),
+        Command::SigningKey(key) => key.run(),
+        Command::Audit(audit) => audit.run(),
+        Command::Inspect(inspect) => inspect.run(),
+        Command::Demo(demo) => demo.run(),
+        Command::Conformance(conformance) => conformance.run(),
+        Command::Migrate(migrate) => migrate.run(),
+        Command::Prune(prune) => prune.run(),
+        Command::CompileComponent(compile) => return compile.run(),
     };
     match done {
         Ok(verdict) => verdict.into(),

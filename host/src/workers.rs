@@ -5,6 +5,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use tokio::sync::oneshot;
+use tracing::Span;
 
 use crate::error::{Code, Error};
 use crate::runtime::Runtime;
@@ -65,7 +66,8 @@ impl Workers {
         work: impl FnOnce(&mut Verifier) -> T + Send + 'static,
     ) -> Result<T, Error> {
         let (sender, receiver) = oneshot::channel();
-        let job: Job = Box::new(move |verifier| drop(sender.send(work(verifier))));
+        let span = Span::current();
+        let job: Job = Box::new(move |verifier| drop(sender.send(span.in_scope(|| work(verifier)))));
         self.jobs.try_send(job).map_err(|refused| match refused {
             TrySendError::Full(_) => Error::host(Code::HostOverloaded, "too many answers wait for their decisions"),
             TrySendError::Disconnected(_) => Error::host(Code::HostRuntime, "the workers are gone"),

@@ -1,6 +1,9 @@
 //! `bandpass serve` as a process: what somebody who tries it types.
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "support/web.rs"]
+mod web;
+
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -8,8 +11,16 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
+use prost::Message as _;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
+use web::{Page, Web};
+
+/// The caller's own trace (W3C Trace Context).
+const TRACE_PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 
 /// A server in a folder of its own. Ended when dropped.
 struct Serving {
@@ -57,9 +68,14 @@ fn wait_for(lines: &Receiver<String>, what: &str) -> String {
 impl Serving {
     /// On a free port.
     fn start(folder: &Path) -> Self {
+        Self::start_with(folder, &[])
+    }
+
+    fn start_with(folder: &Path, environment: &[(&str, String)]) -> Self {
         let listen = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
         let mut process = Command::new(env!("CARGO_BIN_EXE_bandpass"))
             .args(["serve", "--demo", "--json-log", "--listen", &listen.to_string()])
+            .envs(environment.iter().cloned())
             .current_dir(folder)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -80,8 +96,10 @@ impl Serving {
 
     fn call(&self, method: &str, path: &str, key: &str, body: &Value) -> (u16, String) {
         let request = axum::http::Request::builder().method(method).uri(format!("{}{path}", self.url));
-        let request =
-            request.header("authorization", format!("Bearer {key}")).header("content-type", "application/json");
+        let request = request
+            .header("authorization", format!("Bearer {key}"))
+            .header("content-type", "application/json")
+            .header("traceparent", TRACE_PARENT);
         let agent = ureq::Agent::config_builder().http_status_as_error(false).allow_non_standard_methods(true).build();
         let request = request.body(if body.is_null() { String::new() } else { body.to_string() }).expect("a request");
         let mut answer = agent.new_agent().run(request).expect("an answer");
@@ -201,4 +219,90 @@ fn everything_that_is_wrong_is_told_at_once() {
     fs::write(&path, "name = [").expect("written");
     let (code, found) = bandpass(folder.path(), &["check", "--config", "shop/bandpass.toml"]);
     assert!(code == 2 && found.starts_with("shop/bandpass.toml:1: "), "{found}");
+}
+
+/// A span as a collector gets it.
+#[derive(Debug)]
+struct Span {
+    trace: String,
+    id: Vec<u8>,
+    parent: Vec<u8>,
+    name: String,
+    attributes: Vec<KeyValue>,
+}
+
+impl Span {
+    fn attribute(&self, key: &str) -> Option<String> {
+        let found = self.attributes.iter().find(|attribute| attribute.key == key)?.value.clone();
+        match found {
+            Some(AnyValue { value: Some(any_value::Value::StringValue(text)) }) => Some(text),
+            Some(AnyValue { value: Some(any_value::Value::IntValue(number)) }) => Some(number.to_string()),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn traces_go_to_a_collector_and_say_nothing_of_the_holder() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (collector, address) = Web::start().await;
+    collector.put("/v1/traces", Page::new("application/x-protobuf", Vec::new()));
+    let environment = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{address}")),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "api-key=secret".into()),
+    ];
+    let story = tokio::task::spawn_blocking(move || {
+        let mut serving = Serving::start_with(folder.path(), &environment);
+        let (_, challenge) = serving.challenge(&serving.merchant);
+        let link = challenge["redirect"]["wallet_url"].as_str().expect("a link");
+        assert_eq!(bandpass(folder.path(), &["wallet", link]), (0, "{}\n".into()));
+        let id = challenge["id"].as_str().expect("an id");
+        let (_, decided) = serving.call("GET", &format!("/v1/decisions/{id}"), &serving.merchant, &Value::Null);
+        // Whoever has no key can't have its trace taken up.
+        assert_eq!(serving.call("GET", "/healthz", "nobody", &Value::Null).0, 200);
+        serving.signal(Signal::TERM);
+        assert!(serving.process.wait().expect("it ends").success());
+        serde_json::from_str::<Value>(&decided).expect("JSON")
+    });
+    let decided = story.await.expect("no panic");
+    assert_eq!(decided["decision"], "allow");
+
+    let sent = collector.posted();
+    let claims = decided["presentations"]["band"][0]["claims"].as_object().expect("claims");
+    let mut spans = Vec::new();
+    for (headers, body) in &sent {
+        assert_eq!(headers["api-key"], "secret");
+        let text = String::from_utf8_lossy(body);
+        for secret in claims["sub"].as_str().into_iter().chain(["vp_token", "eyJ", "bandpass_"]) {
+            assert!(!text.contains(secret), "{secret}");
+        }
+        let batch = ExportTraceServiceRequest::decode(body.clone()).expect("OTLP");
+        for resource in batch.resource_spans {
+            let attributes = resource.resource.expect("a resource").attributes;
+            assert!(attributes.iter().any(|attribute| attribute.key == "service.name"
+                && attribute.value
+                    == Some(AnyValue { value: Some(any_value::Value::StringValue("bandpass".into())) })));
+            for span in resource.scope_spans.into_iter().flat_map(|scope| scope.spans) {
+                let trace = span.trace_id.iter().map(|byte| format!("{byte:02x}")).collect();
+                let (id, parent) = (span.span_id, span.parent_span_id);
+                spans.push(Span { trace, id, parent, name: span.name, attributes: span.attributes });
+            }
+        }
+    }
+    let only = |name: &str| {
+        let found = spans.iter().filter(|span| span.name == name).collect::<Vec<_>>();
+        assert_eq!(found.len(), 1, "{name}: {spans:#?}");
+        found[0]
+    };
+    let (asked, answered, alive) = (only("POST /v1/challenges"), only("POST /v1/responses"), only("GET /healthz"));
+    assert_eq!((asked.trace.as_str(), asked.attribute("http.response.status_code")), (TRACE, Some("201".into())));
+    assert_eq!(answered.attribute("http.route").as_deref(), Some("/v1/responses"));
+    assert!(answered.trace != TRACE && alive.trace != TRACE);
+    let (verify, policy) = (only("verify"), only("policy"));
+    for below in [verify, policy] {
+        assert_eq!((&below.trace, &below.parent), (&answered.trace, &answered.id));
+    }
+    let said = ["plugin", "decision", "reason"].map(|key| policy.attribute(key).expect("an attribute"));
+    assert_eq!(said, ["retail-checkout", "allow", "limit.within"]);
+    assert!(spans.iter().any(|span| span.name == "store" && span.parent == answered.id));
 }

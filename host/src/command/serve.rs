@@ -13,12 +13,15 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::compile::runtime;
 use super::demo_host::{LISTEN, MERCHANT, VALID, built_plugin, issuer, status_list, write_host};
+use crate::telemetry::{Log, log_and_trace};
 use crate::{Verdict, input};
 
 /// Serve challenges and decisions over HTTP.
 ///
 /// SIGHUP takes the configuration anew; what is wrong with it is told, and leaves everything as it was. SIGTERM and SIGINT end
 /// the server once it has answered what it has begun.
+///
+/// Traces go by OTLP over HTTP where OTEL_EXPORTER_OTLP_ENDPOINT says, if it is set.
 #[derive(Args)]
 pub(crate) struct Serve {
     /// The host's configuration (TOML) with a `[server]`.
@@ -42,7 +45,7 @@ pub(crate) struct Serve {
     listen: SocketAddr,
     /// Write each line of the log, on standard error, as JSON.
     #[arg(long)]
-    pub(crate) json_log: bool,
+    json_log: bool,
 }
 
 const DEMO: &str = "bandpass-demo";
@@ -51,6 +54,7 @@ const SIGN_EVERY: Duration = Duration::from_mins(5);
 
 impl Serve {
     pub(crate) fn run(self) -> Result<Verdict> {
+        let _traces = log_and_trace(if self.json_log { Log::Json } else { Log::WithTime })?;
         let folder = Path::new(DEMO);
         let path = match &self.config {
             Some(path) => path.clone(),

@@ -8,6 +8,7 @@ mod decisions;
 mod operator;
 mod problem;
 mod responses;
+mod trace;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -29,6 +30,7 @@ use hyper_util::server::conn::auto::Builder;
 use tokio::sync::broadcast;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
+use tracing::Instrument as _;
 use utoipa::OpenApi as _;
 use utoipa::openapi::schema::AdditionalProperties;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -335,15 +337,17 @@ async fn guard(State(app): State<App>, request: Request, next: Next) -> Response
     let begun = Instant::now();
     let current = app.now();
     let address = Address::of(request.extensions(), request.headers(), current.behind_proxy);
-    let caller = current.directory.caller(request.headers(), app.clock()).unwrap_or_else(|| address.to_string());
+    let known = current.directory.caller(request.headers(), app.clock());
     let route = request.extensions().get::<MatchedPath>().map_or("other", |path| path.as_str()).to_owned();
-    let mut response = match app.takes(&caller) {
+    let span = trace::span(&request, &route, known.is_some());
+    let mut response = match app.takes(&known.unwrap_or_else(|| address.to_string())) {
         false => Problem::new(Code::RequestRate, "too many requests; come back in a second").into_response(),
-        true => match tokio::time::timeout(MAX_TIME, next.run(request)).await {
+        true => match tokio::time::timeout(MAX_TIME, next.run(request)).instrument(span.clone()).await {
             Ok(response) => response,
             Err(_) => Problem::new(Code::RequestTimeout, "the request took too long").into_response(),
         },
     };
+    trace::ended(&span, response.status());
     app.host().meters().http(&route, response.status().as_u16(), begun.elapsed());
     for (name, value) in [
         (header::CACHE_CONTROL, "no-store"),

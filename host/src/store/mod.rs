@@ -18,6 +18,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
+use tracing::Instrument as _;
 
 pub(crate) use rows::{AuditEntry, AuditPage, Keys, Record, Row, Rows, Table};
 
@@ -132,8 +133,11 @@ impl Store {
     ) -> Result<T, Error> {
         keys.check()?;
         let (task, answer) = Task::boxed(keys, work);
-        self.queue()?.send(task).await.map_err(|_| gone())?;
-        answer.await.map_err(|_| gone())?
+        let asked = async {
+            self.queue()?.send(task).await.map_err(|_| gone())?;
+            answer.await.map_err(|_| gone())?
+        };
+        asked.instrument(tracing::debug_span!("store")).await
     }
 
     /// The same for a thread without an executor.
@@ -143,6 +147,7 @@ impl Store {
         work: impl FnOnce(&mut Rows) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         keys.check()?;
+        let _span = tracing::debug_span!("store").entered();
         let (task, answer) = Task::boxed(keys, work);
         self.queue()?.blocking_send(task).map_err(|_| gone())?;
         answer.blocking_recv().map_err(|_| gone())?
