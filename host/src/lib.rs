@@ -13,6 +13,7 @@
 
 mod access;
 mod activate;
+mod answer;
 mod audit;
 mod bindings;
 mod cache;
@@ -55,6 +56,7 @@ mod workers;
 
 pub use access::{Access, ApiKey, ClientFiles, ClientPrefix, Secret, ServerConfig, Webhook};
 pub use activate::{activate_plugin, check_plugins, revoke_plugin};
+pub use answer::{Answer, IssuedChallenge, NewChallenge, Remembered, Stage};
 pub use audit::{AuditFinding, AuditReport, verify_audit};
 pub use bindings::policy::exports::bandpass::sdk::policy::{Capability, Description, Obligation, Query, Request};
 pub use bindings::sdk::exports::bandpass::sdk::setup::{Challenge, Check, Outcome as CheckOutcome, StatusListInfo};
@@ -68,7 +70,7 @@ pub use config::{Config, Merchant, Pin, PolicyConfig};
 pub use conformance::run_vector;
 pub use decision::{Decision, Outcome, Proven};
 pub use error::{Code, Error};
-pub use host::{Answer, Host, IssuedChallenge, Metrics, NewChallenge, Remembered, Stage};
+pub use host::{Host, Metrics};
 pub use http::{Server, stop};
 pub use keys::{KeyOwner, create_key, revoke_key, rotate_key, rotate_signing_key};
 pub use ledger::{Holder, Ledger, Quantity, Refusal, Reservation, Scope};

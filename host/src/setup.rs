@@ -6,10 +6,11 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use crate::access::Webhook;
+use crate::answer::Answer;
 use crate::bindings::policy::exports::bandpass::sdk::policy::Request;
 use crate::config::{Config, Merchant, Pin};
 use crate::error::{Code, Error};
-use crate::host::{Answer, random_id};
+use crate::host::random_id;
 use crate::plugin::Plugin;
 use crate::plugins::{PluginState, Plugins};
 use crate::runtime::{VERIFIER_COMPONENT, digest};

@@ -151,7 +151,12 @@ pub(crate) fn soak(project: &Project, cpu_hours: f64, seed: Option<u32>) -> Resu
             &[("BANDPASS_EVALUATIONS", EVALUATIONS)],
             format!("{EVALUATIONS} evaluations"),
         ),
-        ("durability", &["--test", "durability"], &[("BANDPASS_ROUNDS", ROUNDS)], format!("{ROUNDS} kills a store")),
+        (
+            "durability",
+            &["--test", "it", "durability::"],
+            &[("BANDPASS_ROUNDS", ROUNDS)],
+            format!("{ROUNDS} kills a store"),
+        ),
         (
             "server",
             &["--test", "under_load"],

@@ -21,7 +21,7 @@ use crate::{Verdict, input};
 /// SIGHUP takes the configuration anew; what is wrong with it is told, and leaves everything as it was. SIGTERM and SIGINT end
 /// the server once it has answered what it has begun.
 ///
-/// Traces go by OTLP over HTTP where OTEL_EXPORTER_OTLP_ENDPOINT says, if it is set.
+/// Traces go by OTLP over HTTP where `OTEL_EXPORTER_OTLP_ENDPOINT` says, if it is set.
 #[derive(Args)]
 pub(crate) struct Serve {
     /// The host's configuration (TOML) with a `[server]`.

@@ -13,8 +13,9 @@ use super::body::{Form, Input};
 use super::caller::{Asker, Merchant};
 use super::problem::{Problem, ProblemDetails};
 use crate::access::same_hash;
+use crate::answer::{IssuedChallenge, NewChallenge, Remembered, Stage};
 use crate::error::Code;
-use crate::host::{IssuedChallenge, NewChallenge, Remembered, Stage, random_id};
+use crate::host::random_id;
 use crate::openid4vp::{self, AuthorizationRequest, ResponseKey};
 use crate::query::NewTransaction;
 

@@ -18,8 +18,8 @@ use super::caller::{Asker, Merchant};
 use super::challenges::{FlowRequest, Kept};
 use super::problem::{Problem, ProblemDetails};
 use crate::access::same_hash;
+use crate::answer::{Answer, Stage};
 use crate::error::{Code, Error};
-use crate::host::{Answer, Stage};
 
 /// Longest time that a request waits for a decision, in seconds.
 const MAX_WAIT: u64 = 30;

@@ -13,8 +13,9 @@ use super::body::{Input, refused};
 use super::caller::{Asker, Origin};
 use super::challenges::{FlowRequest, Kept};
 use super::problem::{Problem, ProblemDetails};
+use crate::answer::Remembered;
 use crate::error::Code;
-use crate::host::{Remembered, random_id};
+use crate::host::random_id;
 use crate::openid4vp::{Posted, WalletResponse};
 
 /// What the wallet is told: where to send the user, never what was decided.

@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::client::Client;
 use super::encryption::{ENC_VALUES, ResponseKey};
+use crate::answer::IssuedChallenge;
 use crate::error::{Code, Error};
-use crate::host::IssuedChallenge;
 
 /// The wallet, where nothing is known of it (section 5.8).
 const ANY_WALLET: &str = "https://self-issued.me/v2";

@@ -1,5 +1,4 @@
 //! The command line, as a user runs it.
-#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::io::Write as _;

@@ -1,8 +1,4 @@
 //! A wallet that nobody here wrote answers our requests: `conformance/peers/openid4vp.mjs`.
-#![expect(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
-
-#[path = "support/shop.rs"]
-mod shop;
 
 use std::io::Write as _;
 use std::path::Path;
@@ -17,7 +13,8 @@ use bandpass_conformance::RelyingParty;
 use base64ct::{Base64, Encoding as _};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use shop::{NOW, SHOP, Shop, payment, said, settings};
+
+use crate::shop::{NOW, SHOP, Shop, payment, said, settings};
 
 const HOSTNAME: &str = "shop.example";
 const RESPONSE_URI: &str = "https://shop.example/v1/responses";

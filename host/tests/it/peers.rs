@@ -1,5 +1,4 @@
 //! Tokens by libraries that nobody here wrote, and ours read by them: `conformance/peers`.
-#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::io::Write as _;
 use std::path::Path;

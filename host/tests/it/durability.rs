@@ -1,8 +1,4 @@
 //! What was told stays true, whatever is killed and whenever. `BANDPASS_ROUNDS` says how often; 5 times otherwise.
-#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-
-#[path = "support/shop.rs"]
-mod shop;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -13,7 +9,8 @@ use std::time::{Duration, Instant};
 use bandpass::{Store, verify_audit};
 use bandpass_testing::Postgres;
 use rust_decimal::Decimal;
-use shop::{NOW, SHOP, Shop, daily};
+
+use crate::shop::{NOW, SHOP, Shop, daily};
 
 /// Soon reached, by three accounts together.
 const CAP: &str = "150.00";

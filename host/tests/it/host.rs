@@ -1,8 +1,4 @@
 //! The whole way, from a challenge to a receipt.
-#![expect(clippy::expect_used, reason = "a test fails by panicking")]
-
-#[path = "support/shop.rs"]
-mod shop;
 
 use std::fs;
 
@@ -10,7 +6,8 @@ use bandpass::{Capability, Error, Host, NewChallenge, Pin, Requirements, Store, 
 use bandpass_roles::{Key, os_rng};
 use base64ct::Encoding as _;
 use serde_json::{Map, Value, json};
-use shop::{NOW, SHOP, Shop, built, daily, merchant, pay, payment, payment_of, said, settings};
+
+use crate::shop::{NOW, SHOP, Shop, built, daily, merchant, pay, payment, payment_of, said, settings};
 
 fn run<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().expect("an executor").block_on(work)

@@ -1,10 +1,4 @@
 //! What merchants are told of their decisions.
-#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
-
-#[path = "support/shop.rs"]
-mod shop;
-#[path = "support/web.rs"]
-mod web;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,8 +14,9 @@ use bandpass_testing::Postgres;
 use base64ct::{Base64, Encoding as _};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use shop::{NOW, SHOP, Shop, pay, said, settings};
-use web::{Page, Web};
+
+use crate::shop::{NOW, SHOP, Shop, pay, said, settings};
+use crate::web::{Page, Web};
 
 const HOOK: &str = "/hook";
 const SECRETS: [&[u8]; 2] = [b"the one that goes out soon", b"the one that came in just now, and is long"];

@@ -1,19 +1,14 @@
 //! The host over HTTP, as merchants, their pages, wallets and operators meet it.
-#![expect(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
-
-#[path = "support/certificates.rs"]
-mod certificates;
-#[path = "support/shop.rs"]
-mod shop;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use axum_server::Handle;
 use bandpass::{Access, ApiKey, Config, Secret, Server, ServerConfig, Store, stop};
-use certificates::Certificates;
 use serde_json::{Map, Value, json};
-use shop::{Customer, NOW, PAYMENT, SHOP, Shop, settings};
+
+use crate::certificates::Certificates;
+use crate::shop::{Customer, NOW, PAYMENT, SHOP, Shop, settings};
 
 const PAGE: &str = "https://shop.example";
 const BACK: &str = "https://shop.example/paid";

@@ -1,13 +1,11 @@
 //! Policies that the host must hold, and the proof that every allow needs.
-#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod support;
 
 use std::time::{Duration, Instant};
 
 use bandpass::{Capability, Decision, Outcome, Plugin, Requirements, Runtime};
-use support::{Host, built, denied};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
+
+use crate::support::{Host, built, denied};
 
 /// Longest time that a denial may take here: the wall limit of a plugin, doubled for machines with more to do than threads.
 const DEADLINE: Duration = Duration::from_secs(2);

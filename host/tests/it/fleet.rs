@@ -1,14 +1,11 @@
 //! Two hosts on one database, and 64 clients who want the same things of both.
-#![expect(clippy::expect_used, reason = "a test fails by panicking")]
-
-#[path = "support/shop.rs"]
-mod shop;
 
 use std::collections::BTreeMap;
 
 use bandpass::{Answer, Error, Host, IssuedChallenge, Store, verify_audit};
 use bandpass_testing::Postgres;
-use shop::{NOW, Shop, daily, payment, payment_of, said};
+
+use crate::shop::{NOW, Shop, daily, payment, payment_of, said};
 
 const CLIENTS: usize = 64;
 

@@ -1,12 +1,4 @@
 //! Trust list and status lists, kept fresh in the background.
-#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-
-#[path = "support/certificates.rs"]
-mod certificates;
-#[path = "support/shop.rs"]
-mod shop;
-#[path = "support/web.rs"]
-mod web;
 
 use std::fs;
 use std::net::SocketAddr;
@@ -17,10 +9,11 @@ use axum_server::tls_rustls::RustlsConfig;
 use bandpass::{Config, Error, Host, Location, Refresher, SourceKind, SourceState, Sources, Store, digest};
 use bandpass_roles::{BAND_VCT, Issuer, Key, StatusList, os_rng};
 use base64ct::{Base64, Encoding as _};
-use certificates::Certificates;
 use serde_json::json;
-use shop::{Customer, NOW, Shop, built, pay, said, settings};
-use web::{Page, Web};
+
+use crate::certificates::Certificates;
+use crate::shop::{Customer, NOW, Shop, built, pay, said, settings};
+use crate::web::{Page, Web};
 
 const LIST: &str = "/status/1";
 const WAIT: Duration = Duration::from_mins(1);

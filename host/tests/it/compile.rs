@@ -1,13 +1,11 @@
 //! Plugins that are compiled by a process of their own.
-#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod support;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use bandpass::{Compiler, CompilerLimits, Decision, Error, Runtime};
-use support::{Host, built};
+
+use crate::support::{Host, built};
 
 fn host(limits: CompilerLimits) -> Host {
     let compiler = Compiler::new(PathBuf::from(env!("CARGO_BIN_EXE_bandpass")), limits);

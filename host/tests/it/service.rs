@@ -1,5 +1,4 @@
 //! Commands that share a store, as a shop would run them: with what `bandpass demo --save` leaves.
-#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::io::Write as _;

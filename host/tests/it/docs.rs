@@ -1,5 +1,4 @@
 //! Pages of `docs/` that are made from the code.
-#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -11,7 +10,7 @@ use bandpass_core::Code;
 fn errors_page() -> String {
     let mut page = String::from(
         "# Error codes\n\n\
-        Made from the code: `UPDATE_DOCS=1 cargo test --release --test docs` writes it anew.\n\n\
+        Made from the code: `UPDATE_DOCS=1 cargo test --release --test it docs` writes it anew.\n\n\
         A code never changes its meaning. The verifier's stand in the order of its checks; the first that fails is the\n\
         result. Every one has vectors in `conformance/vectors/` that are named after it; [checks.md](checks.md) has them.\n\n\
         ## The verifier's\n\n| code | meaning |\n|---|---|\n",
@@ -49,7 +48,7 @@ fn checks_page() -> String {
     let functions = functions();
     let mut page = String::from(
         "# Checks\n\n\
-        Made from the code and the vectors: `UPDATE_DOCS=1 cargo test --release --test docs` writes it anew.\n\n\
+        Made from the code and the vectors: `UPDATE_DOCS=1 cargo test --release --test it docs` writes it anew.\n\n\
         Every check of the verifier in the order in which it comes, known by the code of its failure. The first that fails is\n\
         the result. `bandpass explain` says of each what came of it. The first section is the one that decides; others add to\n\
         it, or are where a vector's fault lies. Functions are those of `sdk/core/src` that refuse with the code. Vectors are\n\
@@ -111,7 +110,7 @@ fn is_up_to_date(name: &str, page: &str) {
         fs::write(&path, page).expect("written");
     }
     let found = fs::read_to_string(&path).unwrap_or_default();
-    assert!(found == page, "docs/{name}: run `UPDATE_DOCS=1 cargo test --release --test docs`");
+    assert!(found == page, "docs/{name}: run `UPDATE_DOCS=1 cargo test --release --test it docs`");
 }
 
 #[test]

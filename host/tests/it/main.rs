@@ -1,0 +1,27 @@
+//! Everything but load and memory, as one program: each would take as long to link.
+#![expect(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "../support/certificates.rs"]
+mod certificates;
+#[path = "../support/shop.rs"]
+mod shop;
+#[path = "../support/mod.rs"]
+mod support;
+#[path = "../support/web.rs"]
+mod web;
+
+mod cli;
+mod compile;
+mod docs;
+mod durability;
+mod fleet;
+mod host;
+mod http;
+mod openid4vp;
+mod peers;
+mod plugins;
+mod refresh;
+mod serve;
+mod service;
+mod vectors;
+mod webhooks;
