@@ -1,6 +1,6 @@
 CREATE TABLE delivery (
     key TEXT PRIMARY KEY, value TEXT NOT NULL, parent TEXT, due INTEGER
-) STRICT, WITHOUT ROWID;
+) STRICT;
 UPDATE decision SET due = json_extract(value, '$.at');
 UPDATE allowed_transaction SET due =
     (SELECT due FROM decision WHERE decision.key = json_extract(allowed_transaction.value, '$.decision'));
