@@ -6,7 +6,7 @@ use bandpass_core::{
 };
 use serde_json::Value;
 
-use crate::{Demand, Expected, Requirements, Vector};
+use crate::{Demand, Expected, Requirements, Vector, Verdict};
 
 impl Vector {
     /// A verifier with the trust list and the status lists.
@@ -35,6 +35,20 @@ impl Vector {
     /// Why it is refused.
     pub fn verify(&self) -> Result<Verified, Error> {
         self.submit()?.verify(&self.expected.query_id, &self.expected.requirements.to_core())
+    }
+}
+
+impl Vector {
+    /// What the verifier makes of it.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        match self.verify() {
+            Ok(verified) => Verdict::Accepted {
+                claims: verified.claims().clone(),
+                transactions: verified.transactions().iter().map(|one| one.id().map(ToOwned::to_owned)).collect(),
+            },
+            Err(error) => Verdict::Refused { code: error.code().as_str().into() },
+        }
     }
 }
 

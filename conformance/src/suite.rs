@@ -31,6 +31,9 @@ struct Answer {
     name: String,
     result: Outcome,
     claims: Option<Map<String, Value>>,
+    transactions: Option<Vec<Option<String>>>,
+    /// Of a refusal by a verifier of ours.
+    code: Option<String>,
     #[serde(default)]
     crashed: bool,
 }
@@ -107,6 +110,16 @@ impl Answers {
                 Some(found) if found != claims => Grade::OtherClaims,
                 _ => Grade::Right,
             },
+        })
+    }
+
+    /// The verdict, where the verifier gives all of it; ours do.
+    #[must_use]
+    pub fn verdict(&self, vector: &Vector) -> Option<Verdict> {
+        let Answer { result, claims, transactions, code, .. } = self.by_name.get(&vector.name)?;
+        Some(match result {
+            Outcome::Accepted => Verdict::Accepted { claims: claims.clone()?, transactions: transactions.clone()? },
+            Outcome::Refused => Verdict::Refused { code: code.clone()? },
         })
     }
 

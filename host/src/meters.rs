@@ -29,6 +29,7 @@ pub(crate) struct Meters {
     refreshed: Family<Source, Gauge>,
     fresh_until: Family<Source, Gauge>,
     failing: Family<Source, Gauge>,
+    clients: Family<Merchant, Gauge>,
     http: Family<Route, Histogram, fn() -> Histogram>,
     webhooks: Family<Delivery, Counter>,
     webhooks_waiting: Gauge,
@@ -115,6 +116,11 @@ struct Plugin {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Merchant {
+    merchant: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Evaluation {
     plugin: String,
     /// What the plugin decided, or the host's code for how it failed.
@@ -153,6 +159,7 @@ impl Default for Meters {
             refreshed: Family::default(),
             fresh_until: Family::default(),
             failing: Family::default(),
+            clients: Family::default(),
             http: Family::new_with_constructor(histogram),
             webhooks: Family::default(),
             webhooks_waiting: Gauge::default(),
@@ -177,6 +184,8 @@ impl Default for Meters {
         ] {
             registry.register_with_unit(name, what, seconds.clone(), gauge.clone());
         }
+        let (name, what) = ("client_expires_timestamp", "From when on wallets refuse a merchant's certificate");
+        registry.register_with_unit(name, what, seconds.clone(), meters.clients.clone());
         let what = "Whether trust or status could not be refreshed the last time";
         registry.register("source_failing", what, meters.failing.clone());
         registry.register_with_unit("http", "Time of an HTTP request", seconds, meters.http.clone());
@@ -233,6 +242,15 @@ impl Meters {
     pub(crate) fn evaluations(&self, plugin: &str) -> Evaluations {
         let by_plugin = self.by_plugin.lock().unwrap_or_else(PoisonError::into_inner);
         by_plugin.get(plugin).copied().unwrap_or_default()
+    }
+
+    /// Merchants with certificates, and when these end.
+    pub(crate) fn clients_expire<'a>(&self, clients: impl Iterator<Item = (&'a String, u64)>) {
+        self.clients.clear();
+        for (merchant, at) in clients {
+            let labels = Merchant { merchant: merchant.clone() };
+            self.clients.get_or_create(&labels).set(i64::try_from(at).unwrap_or(i64::MAX));
+        }
     }
 
     pub(crate) fn http(&self, route: &str, status: u16, took: Duration) {

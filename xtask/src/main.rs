@@ -51,6 +51,12 @@ enum Task {
     },
     /// Measure, and print the tables of docs/benchmarks.md.
     Bench,
+    /// Run the conformance vectors through the verifier.
+    Conformance {
+        /// Natively, and in wasmtime, Node, Chromium and workerd.
+        #[arg(long)]
+        all_runtimes: bool,
+    },
     /// Run the conformance vectors through other people's libraries, and write docs/peers.md.
     Peers,
 }
@@ -76,6 +82,16 @@ fn main() -> Result<()> {
             run(project
                 .cargo("bench")
                 .args(["--bench", "verify", "--bench", "host", "--bench", "http", "--bench", "native"]))
+        }
+        Task::Conformance { all_runtimes } => {
+            if all_runtimes {
+                setup::everything(&project)?;
+            }
+            build::everything(&project)?;
+            match all_runtimes {
+                true => run(project.cargo("test").args(["--release", "--test", "runtimes", "--", "--nocapture"])),
+                false => run(Command::new(project.target.join("release/bandpass")).arg("conformance")),
+            }
         }
         Task::Peers => {
             setup::everything(&project)?;

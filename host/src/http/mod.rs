@@ -132,6 +132,11 @@ impl Current {
         self.address("/v1/responses")
     }
 
+    fn tell_expiry(&self, host: &Host) {
+        let with_client = self.merchants.iter().filter_map(|(id, (_, client))| Some((id, client.as_ref()?.expires())));
+        host.meters().clients_expire(with_client);
+    }
+
     fn is_page(&self, origin: &str) -> bool {
         self.merchants.values().any(|(access, _)| access.origins.iter().any(|known| known == origin))
     }
@@ -188,9 +193,11 @@ impl Server {
         let refresher = Refresher::start(&host, &config.sources, clock)?;
         let webhooks = Webhooks::start(&host, config.sources.authorities.as_deref(), clock)?;
         let rate = NonZeroU32::new(server.rate).unwrap_or(NonZeroU32::MIN);
+        let current = Current::new(config, server, demo)?;
+        current.tell_expiry(&host);
         let app = App(Arc::new(Inner {
             host,
-            current: RwLock::new(Arc::new(Current::new(config, server, demo)?)),
+            current: RwLock::new(Arc::new(current)),
             clock,
             told: broadcast::channel(MAX_TOLD).0,
             recent: Mutex::default(),
@@ -214,6 +221,7 @@ impl Server {
         let webhooks = Webhooks::start(self.app.host(), sources.authorities.as_deref(), self.app.0.clock)?;
         *self.app.0.refresher.lock().unwrap_or_else(PoisonError::into_inner) = refresher;
         *self.app.0.webhooks.lock().unwrap_or_else(PoisonError::into_inner) = webhooks;
+        current.tell_expiry(self.app.host());
         *self.app.0.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(current);
         Ok(())
     }

@@ -36,6 +36,7 @@ pub struct Client {
     key: Key,
     /// The chain as it is sent (RFC 7515, section 4.1.6).
     x5c: Vec<String>,
+    expires: u64,
 }
 
 impl Client {
@@ -78,7 +79,16 @@ impl Client {
             }
         };
         let key = Key::from_bytes(&key.to_bytes()).map_err(wrong_key)?;
-        Ok(Self { id, key, x5c: chain.iter().map(|der| Base64::encode_string(der)).collect() })
+        let ends =
+            certificates.iter().map(|one| one.tbs_certificate().validity().not_after.to_unix_duration().as_secs());
+        let expires = ends.min().unwrap_or_default();
+        Ok(Self { id, key, x5c: chain.iter().map(|der| Base64::encode_string(der)).collect(), expires })
+    }
+
+    /// From when on wallets refuse it: seconds since 1970 at which the first certificate of its chain ends.
+    #[must_use]
+    pub fn expires(&self) -> u64 {
+        self.expires
     }
 
     /// The full client identifier, with its prefix: also the audience of proofs, but for the Digital Credentials API.

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use axum_server::Handle;
-use bandpass::{Access, ApiKey, Config, Secret, Server, ServerConfig, Store, stop};
+use bandpass::{Access, ApiKey, ClientFiles, ClientPrefix, Config, Secret, Server, ServerConfig, Store, stop};
+use bandpass_conformance::RelyingParty;
 use serde_json::{Map, Value, json};
 
 use crate::certificates::Certificates;
@@ -70,6 +71,12 @@ impl Site {
         };
         let mut another = config.merchants[SHOP].clone();
         another.access = access(&other, of_other);
+        // It signs its requests.
+        let party = RelyingParty::new(&["another.example"]).expect("certificates");
+        let (certificates, key) = (shop.path.join("another.pem"), shop.path.join("another.key"));
+        std::fs::write(&certificates, party.chain).expect("written");
+        std::fs::write(&key, party.key).expect("written");
+        another.access.client = Some(ClientFiles { certificates, key, prefix: ClientPrefix::X509Hash });
         config.merchants.get_mut(SHOP).expect("the shop").access = access(&merchant, of_merchant);
         config.merchants.insert("another".into(), another);
         config.server = Some(ServerConfig {
@@ -100,6 +107,10 @@ impl Site {
         }
         if !kind.is_empty() {
             request = request.header("content-type", kind);
+        }
+        if body.len() > 1 << 20 {
+            // Whoever refuses it need not read it first.
+            request = request.header("expect", "100-continue");
         }
         let request = request.body(body).expect("a request");
         let done = tokio::task::spawn_blocking(move || {
@@ -258,6 +269,11 @@ async fn only_those_concerned_see_a_decision() {
         assert_eq!(site.get(path, &site.merchant).await.problem(), "401 request.unauthorized", "{path}");
         assert_eq!(site.get(path, &site.operator).await.status, 200, "{path}");
     }
+    let signed = site.post("/v1/challenges", &site.other, &payment("1.00", &link())).await.json();
+    assert!(signed["redirect"]["wallet_url"].as_str().expect("a link").contains("client_id=x509_hash%3A"), "{signed}");
+    let metrics = site.get("/metrics", &site.operator).await.text;
+    let ends = "bandpass_client_expires_timestamp_seconds{merchant=\"another\"} 1833200000\n";
+    assert!(metrics.contains(ends), "{metrics}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
