@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use wit_component::ComponentEncoder;
 
 use crate::setup::{self, WASM};
-use crate::{Project, run, step};
+use crate::{Project, npm, run, step};
 
 /// A crate that becomes a component, and where that goes below the target folder.
 struct Guest {
@@ -27,6 +27,7 @@ const GUESTS: &[Guest] = &[
 pub(crate) fn everything(project: &Project) -> Result<()> {
     setup::for_build(project)?;
     step("guests", || guests(project))?;
+    npm::package(project)?;
     // With examples, which take the dependencies of tests: without those features would change, and wasmtime be compiled again.
     step("host", || run(project.cargo("build").args(["--release", "--bins", "--examples"])))
 }
@@ -44,7 +45,7 @@ fn guests(project: &Project) -> Result<()> {
 }
 
 /// Panic messages and debug information name source files: without this the digest would depend on where they are.
-fn rustflags(project: &Project) -> Result<Vec<String>> {
+pub(crate) fn rustflags(project: &Project) -> Result<Vec<String>> {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(std::env::home_dir()?.join(".cargo"))).context("no home folder")?;
     Ok(vec![
@@ -67,7 +68,7 @@ fn component(project: &Project, guest: &Guest) -> Result<()> {
     if component_path.exists() && fs::read(&stamp_path).is_ok_and(|made_from| made_from == stamp.as_slice()) {
         return Ok(());
     }
-    let optimised = optimise(project, &module_path)?;
+    let optimised = optimise(project, &module_path, &[])?;
     let component = ComponentEncoder::default().validate(true).module(&optimised)?.encode()?;
     let component = without_names(&component).context("sections")?;
     if let Some(folder) = component_path.parent() {
@@ -96,11 +97,12 @@ fn without_names(component: &[u8]) -> Option<Vec<u8>> {
     Some(kept)
 }
 
-fn optimise(project: &Project, module: &Path) -> Result<Vec<u8>> {
+/// Runs wasm-opt over a module.
+pub(crate) fn optimise(project: &Project, module: &Path, also: &[&str]) -> Result<Vec<u8>> {
     let optimised = module.with_extension("optimised.wasm");
     let mut wasm_opt = Command::new("node");
     wasm_opt.arg(project.root.join("xtask/node_modules/binaryen/bin/wasm-opt"));
-    wasm_opt.args(["--generate-global-effects", "-Oz", "--converge"]);
+    wasm_opt.args(["--generate-global-effects", "-Oz", "--converge"]).args(also);
     // What rustc's wasm32-unknown-unknown uses; browsers, workerd and wasmtime all have it by default.
     for feature in
         ["bulk-memory", "multivalue", "mutable-globals", "nontrapping-float-to-int", "reference-types", "sign-ext"]

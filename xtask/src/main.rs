@@ -2,6 +2,7 @@
 
 mod build;
 mod fuzz;
+mod npm;
 mod setup;
 
 use std::path::{Path, PathBuf};
@@ -31,6 +32,8 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Build and test the npm package alone: `target/dist/npm/`.
+    Npm,
     /// Fuzz what reads bytes that anybody may send.
     Fuzz {
         /// One target; otherwise every one.
@@ -74,6 +77,11 @@ fn main() -> Result<()> {
             run(Command::new(project.target.join("release/bandpass")).arg("demo").args(arguments))
         }
         Task::Test { arguments } => test(&project, &arguments),
+        Task::Npm => {
+            setup::for_build(&project)?;
+            npm::package(&project)?;
+            npm::test(&project)
+        }
         Task::Fuzz { target, seconds } => fuzz::all(&project, target.as_deref(), seconds),
         Task::Soak { cpu_hours, seed } => fuzz::soak(&project, cpu_hours, seed),
         Task::Bench => {
@@ -114,7 +122,8 @@ fn test(project: &Project, arguments: &[String]) -> Result<()> {
             setup::BARE_METAL,
         ]))
     })?;
-    run(project.cargo("test").arg("--release").args(arguments))
+    run(project.cargo("test").arg("--release").args(arguments))?;
+    if arguments.is_empty() { npm::test(project) } else { Ok(()) }
 }
 
 /// Where things are.

@@ -32,7 +32,8 @@ pub(crate) fn for_build(project: &Project) -> Result<()> {
     require("npm", "apt-get install npm")?;
     node_is_new_enough()?;
     rust_target(WASM)?;
-    npm_packages(project, "xtask")
+    npm_packages(project, "xtask")?;
+    npm_packages(project, "sdk/npm")
 }
 
 /// What fuzzing needs: libFuzzer is C++.

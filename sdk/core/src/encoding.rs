@@ -42,7 +42,7 @@ pub(crate) fn digest(bytes: &[u8]) -> String {
 
 /// Why JSON was refused.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum JsonError {
+pub enum JsonError {
     /// Not JSON (RFC 8259), a member twice in one object, or something after the value.
     Malformed,
     /// Nested deeper than [`MAX_DEPTH`], or of more than [`MAX_VALUES`] values.
@@ -50,7 +50,7 @@ pub(crate) enum JsonError {
 }
 
 /// Parses one JSON value of a token. Members that occur twice in an object are refused, not merged.
-pub(crate) fn json(bytes: &[u8]) -> Result<Value, JsonError> {
+pub fn json(bytes: &[u8]) -> Result<Value, JsonError> {
     json_of(bytes, MAX_VALUES)
 }
 

@@ -8,25 +8,25 @@ use core::fmt;
 #[doc(hidden)]
 #[macro_export]
 macro_rules! codes {
-    ($($(#[doc = $doc:literal])+ $variant:ident = $code:literal $(in $section:literal)?,)+) => {
+    ($($(#[doc = $doc:literal])+ $(#[cfg($($cfg:tt)+)])? $variant:ident = $code:literal $(in $section:literal)?,)+) => {
         /// Stable code of a refusal, `stage.reason`: the same in Rust, WIT, JavaScript and on the command line.
         ///
         /// The codes stand in the order in which the checks run.
         #[non_exhaustive]
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Code {
-            $($(#[doc = $doc])+ $variant,)+
+            $($(#[doc = $doc])+ $(#[cfg($($cfg)+)])? $variant,)+
         }
 
         impl Code {
             /// Every code, in the order of the checks.
-            pub const ALL: &[Self] = &[$(Self::$variant),+];
+            pub const ALL: &[Self] = &[$($(#[cfg($($cfg)+)])? Self::$variant),+];
 
             /// The code as it is written, such as `holder.nonce`.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
-                    $(Self::$variant => $code,)+
+                    $($(#[cfg($($cfg)+)])? Self::$variant => $code,)+
                 }
             }
 
@@ -35,7 +35,7 @@ macro_rules! codes {
             #[must_use]
             pub const fn section(self) -> &'static str {
                 match self {
-                    $(Self::$variant => concat!($($section)?),)+
+                    $($(#[cfg($($cfg)+)])? Self::$variant => concat!($($section)?),)+
                 }
             }
 
@@ -43,7 +43,7 @@ macro_rules! codes {
             #[must_use]
             pub const fn meaning(self) -> &'static str {
                 match self {
-                    $(Self::$variant => concat!($($doc),+).trim_ascii(),)+
+                    $($(#[cfg($($cfg)+)])? Self::$variant => concat!($($doc),+).trim_ascii(),)+
                 }
             }
         }
@@ -59,6 +59,9 @@ macro_rules! codes {
 codes! {
     /// The trust list is not what its format says; the caller's mistake, not the token's.
     TrustMalformed = "trust.malformed" in "trust list",
+    /// The trust list names an issuer by its certificates, which this build leaves out.
+    #[cfg(not(feature = "certificates"))]
+    TrustUnsupported = "trust.unsupported" in "trust list",
     /// The challenge is not what its format says; the caller's mistake, not the token's.
     ChallengeMalformed = "challenge.malformed" in "OpenID4VP 1.0, 5.1",
     /// The token passes a limit on bytes, depth or number of parts.
@@ -149,6 +152,9 @@ codes! {
     TransactionMissing = "transaction.missing" in "OpenID4VP 1.0, 8.4",
     /// The proof carries a transaction that was not sent, or carries it where it does not count.
     TransactionUnexpected = "transaction.unexpected" in "OpenID4VP 1.0, 8.4",
+    /// The status list token is a CWT, which this build leaves out.
+    #[cfg(not(feature = "cwt"))]
+    StatusUnsupported = "status.unsupported" in "Token Status List, 5.2",
     /// The status list token is neither a JWT nor a CWT with the claims that it must have, or its list is not ZLIB.
     StatusMalformed = "status.malformed" in "Token Status List, 5.1",
     /// The status list token, the list in it, or all lists together pass a limit on bytes.
@@ -248,6 +254,7 @@ pub struct Error(Box<Refusal>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Refusal {
     code: Code,
+    #[cfg(feature = "diagnosis")]
     message: &'static str,
     claim: Option<String>,
     expected: Option<String>,
@@ -260,8 +267,16 @@ const MAX_QUOTED: usize = 120;
 impl Error {
     #[cold]
     #[inline(never)]
+    #[cfg_attr(not(feature = "diagnosis"), expect(unused_variables, reason = "the code stands for it"))]
     pub(crate) fn new(code: Code, message: &'static str) -> Self {
-        Self(Box::new(Refusal { code, message, claim: None, expected: None, actual: None }))
+        Self(Box::new(Refusal {
+            code,
+            #[cfg(feature = "diagnosis")]
+            message,
+            claim: None,
+            expected: None,
+            actual: None,
+        }))
     }
 
     /// Names the claim; text from a token is escaped and cut.
@@ -293,10 +308,13 @@ impl Error {
         self.0.code
     }
 
-    /// One sentence for people. The wording may change.
+    /// One sentence for people. The wording may change. In a build without `diagnosis` the code.
     #[must_use]
     pub fn message(&self) -> &str {
-        self.0.message
+        #[cfg(feature = "diagnosis")]
+        return self.0.message;
+        #[cfg(not(feature = "diagnosis"))]
+        return self.0.code.as_str();
     }
 
     /// The claim or path that the refusal is about.
@@ -336,7 +354,7 @@ fn quote(text: &str) -> String {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.0.code, self.0.message)?;
+        write!(f, "{}: {}", self.0.code, self.message())?;
         if let Some(claim) = &self.0.claim {
             write!(f, "; claim `{claim}`")?;
         }

@@ -11,6 +11,7 @@ use p256::elliptic_curve::point::AffineCoordinates as _;
 use serde_json::{Map, Value};
 
 use crate::encoding::{base64url, digest};
+#[cfg(feature = "certificates")]
 use crate::x509;
 
 /// A P-256 public key that verifies ES256 signatures.
@@ -58,6 +59,7 @@ impl PublicKey {
     }
 
     /// The key at an uncompressed point (SEC 1, section 2.3.3), if it is on the curve.
+    #[cfg(feature = "certificates")]
     pub(crate) fn from_point(point: &[u8]) -> Option<Self> {
         let (x, y) = point.strip_prefix(&[4])?.split_at_checked(32)?;
         Self::from_coordinates(x.try_into().ok()?, y.try_into().ok()?)
@@ -85,6 +87,7 @@ impl PublicKey {
     }
 
     /// Verifies an ECDSA signature over SHA-256 in the form that certificates have (RFC 5480, appendix A).
+    #[cfg(feature = "certificates")]
     pub(crate) fn verifies_der(&self, message: &[u8], signature: &[u8]) -> bool {
         x509::signature(signature).is_some_and(|signature| self.verifies(message, &signature))
     }

@@ -23,35 +23,56 @@ extern crate std;
 mod age;
 mod approval;
 mod claims;
+#[cfg(feature = "cwt")]
 mod cose;
 mod credential;
+#[cfg(feature = "cwt")]
+mod cwt;
+#[cfg(not(feature = "cwt"))]
+#[path = "without/cwt.rs"]
+mod cwt;
 mod dcql;
 mod encoding;
 mod error;
 mod evidence;
 mod expected;
+#[cfg(feature = "diagnosis")]
+mod explain;
+#[cfg(not(feature = "diagnosis"))]
+#[path = "without/explain.rs"]
 mod explain;
 mod holder;
+#[cfg(feature = "diagnosis")]
 mod inspect;
 mod jwk;
 mod jws;
 pub mod limits;
+#[cfg(feature = "certificates")]
+mod roots;
+#[cfg(not(feature = "certificates"))]
+#[path = "without/roots.rs"]
+mod roots;
 mod sd_jwt;
 mod status;
 mod transaction;
 mod trust;
 mod verified;
 mod verify;
+#[cfg(feature = "certificates")]
 mod x509;
 
 pub use age::Date;
 pub use approval::Approval;
 pub use claims::{ClaimPath, PathSegment};
 pub use dcql::Dcql;
+#[doc(hidden)]
+pub use encoding::json;
 pub use error::{Code, Error};
 pub use evidence::Evidence;
 pub use expected::{Challenge, Demand, Expected, Requirements};
+#[cfg(feature = "diagnosis")]
 pub use explain::{Explanation, Outcome};
+#[cfg(feature = "diagnosis")]
 pub use inspect::inspect;
 pub use jws::{SignatureError, verify_jws};
 pub use status::{Status, StatusListInfo};

@@ -8,15 +8,15 @@ use alloc::vec::Vec;
 use miniz_oxide::inflate::decompress_to_vec_zlib_with_limit;
 use serde_json::Value;
 
-use crate::cose::{self, Label, Sign1};
 use crate::credential::{integer, numeric_date};
+use crate::cwt;
 use crate::encoding::{base64url, decimal, seconds};
 use crate::error::{Code, Error};
 use crate::expected::Challenge;
 use crate::explain::Trace;
 use crate::jwk::PublicKey;
 use crate::jws::{Jws, JwsError};
-use crate::limits::{MAX_INTEGER, MAX_STATUS_BYTES, MAX_STATUS_LIST_BYTES, MAX_STATUS_TOKEN_BYTES};
+use crate::limits::{MAX_STATUS_BYTES, MAX_STATUS_LIST_BYTES, MAX_STATUS_TOKEN_BYTES};
 use crate::trust::{Purpose, Signer, Trust};
 
 /// What a list that is held has been through.
@@ -53,6 +53,8 @@ pub struct StatusListInfo {
     pub expires: Option<u64>,
     /// `ttl`: seconds after which to fetch it anew.
     pub ttl: Option<u64>,
+    /// Names of those in the trust list who signed it: the next of theirs with this `uri` takes its place.
+    pub issuers: Vec<String>,
 }
 
 /// Where a credential's status stands (section 6.2).
@@ -83,17 +85,17 @@ struct StatusList {
 }
 
 /// What a status list token says, in either format. Nothing in it was verified.
-struct Claims {
+pub(crate) struct Claims {
     /// `iss`, which the draft does not ask for but its examples have.
-    issuer: Option<String>,
-    uri: String,
-    issued_at: u64,
-    starts: Option<u64>,
-    expires: Option<u64>,
-    ttl: Option<u64>,
-    bits: u8,
+    pub(crate) issuer: Option<String>,
+    pub(crate) uri: String,
+    pub(crate) issued_at: u64,
+    pub(crate) starts: Option<u64>,
+    pub(crate) expires: Option<u64>,
+    pub(crate) ttl: Option<u64>,
+    pub(crate) bits: u8,
     /// Compressed.
-    list: Vec<u8>,
+    pub(crate) list: Vec<u8>,
 }
 
 impl StatusLists {
@@ -126,8 +128,9 @@ impl StatusLists {
         }
         let place = self.lists.partition_point(|list| list.uri < claims.uri);
         let Claims { uri, issued_at, expires, ttl, bits, .. } = claims;
+        let names = issuers.iter().filter_map(|issuer| trust.name_at(*issuer)).map(ToOwned::to_owned).collect();
         self.lists.insert(place, StatusList { uri: uri.clone(), issuers, issued_at, expires, bits, statuses });
-        Ok(StatusListInfo { uri, issued_at, expires, ttl })
+        Ok(StatusListInfo { uri, issued_at, expires, ttl, issuers: names })
     }
 
     fn of<'a>(&'a self, uri: &'a str) -> impl Iterator<Item = &'a StatusList> {
@@ -175,7 +178,7 @@ impl StatusLists {
 
 impl Claims {
     /// Sections 5.1 and 5.2: `ttl` is a positive number.
-    fn hold(&self) -> bool {
+    pub(crate) fn hold(&self) -> bool {
         self.ttl != Some(0) && !self.uri.is_empty()
     }
 }
@@ -211,7 +214,7 @@ fn signed(token: &[u8], trust: &Trust, now: u64) -> Result<(Claims, Vec<usize>),
     }
     match token.first() {
         // A tagged item of CBOR; no JWT starts like that.
-        Some(0xc0..) => signed_cwt(token, trust, now),
+        Some(0xc0..) => cwt::signed(token, trust, now),
         _ => signed_jwt(token, trust, now),
     }
 }
@@ -233,24 +236,6 @@ fn signed_jwt(token: &[u8], trust: &Trust, now: u64) -> Result<(Claims, Vec<usiz
         .filter(Claims::hold)
         .ok_or_else(|| malformed("the status list token lacks a claim, or one is malformed"))?;
     let issuers = signers(&claims, trust, &jws.signer(), now, &|key| jws.verified_by(key))?;
-    Ok((claims, issuers))
-}
-
-/// Section 5.2, and whose list it is.
-fn signed_cwt(token: &[u8], trust: &Trust, now: u64) -> Result<(Claims, Vec<usize>), Error> {
-    let message = Sign1::parse(token).ok_or_else(|| malformed("the status list token is not a tagged COSE_Sign1"))?;
-    if !message.is_es256() {
-        return Err(algorithm());
-    }
-    if message.media_type() != Some("application/statuslist+cwt") {
-        return Err(typ("application/statuslist+cwt", message.media_type()));
-    }
-    let claims = cwt_claims(message.payload).filter(Claims::hold);
-    let claims = claims.ok_or_else(|| malformed("the status list token lacks a claim, or one is malformed"))?;
-    let kid = message.kid().map(core::str::from_utf8).transpose();
-    let kid = kid.map_err(|_| malformed("the status list token has a `kid` that is not text"))?;
-    let signer = Signer { kid, chain: message.chain() };
-    let issuers = signers(&claims, trust, &signer, now, &|key| message.verified_by(key))?;
     Ok((claims, issuers))
 }
 
@@ -277,38 +262,12 @@ fn jwt_claims(jws: &Jws<'_>) -> Option<Claims> {
     })
 }
 
-/// Section 5.2: the claims set (RFC 8392, section 3).
-fn cwt_claims(payload: &[u8]) -> Option<Claims> {
-    let claims = cose::map(payload)?;
-    let claim = |key| cose::value(&claims, Label::Number(key));
-    let whole = |encoded| u64::try_from(cose::number(encoded)?).ok().filter(|number| *number <= MAX_INTEGER);
-    let time = |key| match claim(key) {
-        None => Some(None),
-        Some(found) => whole(found).map(Some),
-    };
-    let list = cose::map(claim(65_533)?)?;
-    let member = |name| cose::value(&list, Label::Text(name));
-    Some(Claims {
-        issuer: match claim(1) {
-            None => None,
-            Some(found) => Some(cose::text(found)?.to_owned()),
-        },
-        uri: claim(2).and_then(cose::text)?.to_owned(),
-        issued_at: time(6)??,
-        starts: time(5)?,
-        expires: time(4)?,
-        ttl: time(65_534)?,
-        bits: bits(whole(member("bits")?)?)?,
-        list: member("lst").and_then(cose::bytes)?.to_owned(),
-    })
-}
-
-fn bits(found: u64) -> Option<u8> {
+pub(crate) fn bits(found: u64) -> Option<u8> {
     [1, 2, 4, 8].into_iter().find(|bits| u64::from(*bits) == found)
 }
 
 /// Section 11.3: the issuers of the trust list who signed the token and publish at this `uri`.
-fn signers(
+pub(crate) fn signers(
     claims: &Claims,
     trust: &Trust,
     signer: &Signer<'_>,
@@ -344,15 +303,15 @@ fn inflate(compressed: &[u8]) -> Result<Box<[u8]>, Error> {
     }
 }
 
-fn malformed(why: &'static str) -> Error {
+pub(crate) fn malformed(why: &'static str) -> Error {
     Error::new(Code::StatusMalformed, why)
 }
 
-fn algorithm() -> Error {
+pub(crate) fn algorithm() -> Error {
     Error::new(Code::StatusAlgorithm, "the status list is not signed with ES256")
 }
 
-fn typ(expected: &str, found: Option<&str>) -> Error {
+pub(crate) fn typ(expected: &str, found: Option<&str>) -> Error {
     let error = Error::new(Code::StatusType, "the status list token is of another media type");
     error.claim("typ").expected(expected).actual(found.unwrap_or_default())
 }
@@ -364,6 +323,7 @@ fn stale(why: &'static str, uri: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cose::{self, Label};
     use alloc::string::ToString as _;
     use serde_json::json;
 

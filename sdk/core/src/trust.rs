@@ -4,15 +4,14 @@ use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use const_oid::ObjectIdentifier;
 use serde_json::{Map, Value};
 
 use crate::credential::{integer, strings};
-use crate::encoding::{Places, base64, json_of};
+use crate::encoding::{Places, json_of};
 use crate::error::{Code, Error};
 use crate::jwk::{JwkError, PublicKey};
-use crate::limits::{MAX_CERTIFICATE_BYTES, MAX_CERTIFICATES, MAX_ISSUER_KEYS};
-use crate::x509::{self, Certificate, Name, PathError};
+use crate::limits::MAX_ISSUER_KEYS;
+use crate::roots::Roots;
 
 /// A trust list: for each issuer whose signature it is known by, and the credential types that it is trusted for.
 ///
@@ -81,7 +80,7 @@ pub(crate) struct Issuer {
 #[derive(Clone, Debug)]
 enum Anchors {
     Keys(Vec<Key>),
-    Roots { roots: Vec<Vec<u8>>, credential: Leaf, status: Leaf },
+    Roots(Roots),
 }
 
 /// A key of a JWKS.
@@ -91,14 +90,6 @@ struct Key {
     starts: u64,
     ends: u64,
     key: PublicKey,
-}
-
-/// What a signer's certificate must be.
-#[derive(Clone, Debug)]
-struct Leaf {
-    name: Name,
-    /// Object identifiers of extended key usages, as DER has them.
-    purposes: Vec<Vec<u8>>,
 }
 
 #[derive(Clone, Debug)]
@@ -176,7 +167,7 @@ impl Trust {
         let leaf = signer.chain.as_ref()?.first()?;
         self.issuers.iter().enumerate().find(|(_, issuer)| match &issuer.anchors {
             Anchors::Keys(_) => false,
-            Anchors::Roots { credential, .. } => credential.name.is_in(leaf),
+            Anchors::Roots(roots) => roots.name(leaf),
         })
     }
 }
@@ -207,7 +198,10 @@ impl Issuer {
                 }
                 (iss.ok_or_else(|| malformed("an issuer has an `iss`"))?.to_owned(), Anchors::keys(jwks)?)
             }
-            (None, Some(roots)) => Anchors::roots(roots, entry, iss)?,
+            (None, Some(roots)) => {
+                let (name, roots) = Roots::parse(roots, entry, iss)?;
+                (name, Anchors::Roots(roots))
+            }
             _ => return Err(malformed("an issuer has `jwks` or `x5c_roots`, and not both").claim("jwks")),
         };
         let typ = entry.strings("typ")?.unwrap_or_else(|| [SD_JWT_VC.to_owned()].into());
@@ -251,14 +245,7 @@ impl Issuer {
     pub(crate) fn keys(&self, signer: &Signer<'_>, now: u64, purpose: Purpose) -> Result<Vec<PublicKey>, Error> {
         match &self.anchors {
             Anchors::Keys(keys) => keys_at(keys, signer.kid, now),
-            Anchors::Roots { roots, credential, status } => {
-                let leaf = match purpose {
-                    Purpose::Credential => credential,
-                    Purpose::StatusList => status,
-                };
-                let chain = signer.chain.as_deref().filter(|chain| !chain.is_empty());
-                leaf.certified_key(chain.ok_or_else(not_a_chain)?, roots, now).map(|key| [key].into())
-            }
+            Anchors::Roots(roots) => roots.key(signer.chain.as_deref(), now, purpose).map(|key| [key].into()),
         }
     }
 
@@ -266,10 +253,7 @@ impl Issuer {
     pub(crate) fn authority_key_ids(&self, signer: &Signer<'_>) -> Vec<Vec<u8>> {
         match &self.anchors {
             Anchors::Keys(_) => Vec::new(),
-            Anchors::Roots { .. } => {
-                let certificates = x509::read(signer.chain.as_deref().unwrap_or_default()).unwrap_or_default();
-                certificates.iter().filter_map(Certificate::authority_key_id).map(ToOwned::to_owned).collect()
-            }
+            Anchors::Roots(roots) => roots.authority_key_ids(signer.chain.as_deref().unwrap_or_default()),
         }
     }
 
@@ -277,7 +261,7 @@ impl Issuer {
     pub(crate) fn checks_of_keys(&self) -> &'static [Code] {
         match &self.anchors {
             Anchors::Keys(_) => &[Code::IssuerNotYetValid, Code::IssuerExpired],
-            Anchors::Roots { .. } => &[
+            Anchors::Roots(_) => &[
                 Code::IssuerCertificate,
                 Code::IssuerCertificateName,
                 Code::IssuerCertificateUsage,
@@ -334,60 +318,6 @@ impl Anchors {
         }
         Ok(Self::Keys(keys))
     }
-
-    /// With the name by which the issuer is known.
-    fn roots(roots: &[Value], entry: &Members<'_>, iss: Option<&str>) -> Result<(String, Self), Error> {
-        if roots.is_empty() || roots.len() > MAX_ISSUER_KEYS {
-            return Err(malformed("an issuer has no root, or too many").claim("x5c_roots"));
-        }
-        let ders = roots.iter().map(|root| root.as_str().and_then(base64)).collect::<Option<Vec<_>>>();
-        let roots = ders.ok_or_else(|| malformed("a root is not base64").claim("x5c_roots"))?;
-        let certificates = x509::read(&roots).unwrap_or_default();
-        if certificates.len() != roots.len()
-            || !certificates.iter().all(|root| root.signs_certificates() && root.key().is_some())
-        {
-            let error = malformed("a root is not the certificate of an authority with a P-256 key");
-            return Err(error.claim("x5c_roots"));
-        }
-        let purposes = |name| {
-            let ids = entry.strings(name)?.unwrap_or_default();
-            let ids = ids.iter().map(|id| ObjectIdentifier::new(id).ok().map(|id| id.as_bytes().to_vec()));
-            let ids = ids.collect::<Option<Vec<_>>>();
-            ids.ok_or_else(|| malformed("an extended key usage is not an object identifier").claim(name))
-        };
-        let name = leaf_name(entry, "leaf")?.ok_or_else(|| malformed("an issuer with roots has a `leaf`"))?;
-        let credential = Leaf { name, purposes: purposes("eku")? };
-        let status = Leaf {
-            name: leaf_name(entry, "status_leaf")?.unwrap_or_else(|| credential.name.clone()),
-            purposes: if entry.has("status_eku") { purposes("status_eku")? } else { credential.purposes.clone() },
-        };
-        let known_by = match &credential.name {
-            Name::Uri(name) | Name::Subject(name) => name.clone(),
-            Name::Dns(host) => ["https://", host].concat(),
-        };
-        let known_by = match (iss, &credential.name) {
-            (None, _) => known_by,
-            (Some(iss), Name::Dns(_)) if iss.strip_prefix(&known_by).is_some_and(|path| path.starts_with('/')) => {
-                iss.to_owned()
-            }
-            (Some(iss), Name::Dns(_) | Name::Uri(_)) if iss == known_by => known_by,
-            (Some(iss), _) => return Err(malformed("`iss` is not what `leaf` names").claim("iss").actual(iss)),
-        };
-        Ok((known_by, Self::Roots { roots, credential, status }))
-    }
-}
-
-/// What a certificate must be called: an object with one member.
-fn leaf_name(entry: &Members<'_>, name: &str) -> Result<Option<Name>, Error> {
-    let Some(found) = entry.0.get(name) else { return Ok(None) };
-    let leaf = Members::of(found, &["san_dns", "san_uri", "subject"])?;
-    let text = |member| Ok::<_, Error>(leaf.text(member)?.filter(|text| !text.is_empty()).map(ToOwned::to_owned));
-    match (leaf.0.len(), text("san_dns")?, text("san_uri")?, text("subject")?) {
-        (1, Some(host), None, None) => Ok(Some(Name::Dns(host))),
-        (1, None, Some(uri), None) => Ok(Some(Name::Uri(uri))),
-        (1, None, None, Some(subject)) => Ok(Some(Name::Subject(subject))),
-        _ => Err(malformed("a certificate is named by one of `san_dns`, `san_uri` and `subject`").claim(name)),
-    }
 }
 
 /// The keys that fit the `kid` of a header and count now. Those without `kid`, in the header or in the list, fit any.
@@ -410,60 +340,11 @@ fn keys_at(keys: &[Key], kid: Option<&str>, now: u64) -> Result<Vec<PublicKey>, 
     Err(error.claim("kid").actual(kid.unwrap_or_default()))
 }
 
-fn not_a_chain() -> Error {
-    Error::new(Code::IssuerCertificate, "the signer sends no chain of certificates").claim("x5c")
-}
-
-impl Leaf {
-    /// The key of the first certificate, once everything about its chain was checked.
-    fn certified_key(&self, chain: &[Vec<u8>], roots: &[Vec<u8>], now: u64) -> Result<PublicKey, Error> {
-        let refused = |code, why| Err(Error::new(code, why).claim("x5c"));
-        if chain.len() > MAX_CERTIFICATES || chain.iter().any(|der| der.len() > MAX_CERTIFICATE_BYTES) {
-            return refused(Code::TokenTooLarge, "the chain has too many certificates, or too large ones");
-        }
-        let path_error = |error| match error {
-            PathError::Malformed => not_a_chain(),
-            PathError::Authority => {
-                Error::new(Code::IssuerCertificateUsage, "the certificate is an authority's").claim("x5c")
-            }
-            PathError::NotYetValid => {
-                Error::new(Code::IssuerNotYetValid, "a certificate is not valid yet").claim("x5c")
-            }
-            PathError::Expired => Error::new(Code::IssuerExpired, "a certificate has expired").claim("x5c"),
-            PathError::Refused => {
-                let why = "the certificates are no path to a root that is trusted and valid now";
-                Error::new(Code::IssuerCertificatePath, why).claim("x5c")
-            }
-        };
-        let certificates = x509::read(chain).map_err(path_error)?;
-        // HAIP 1.0, section 6.1.1: the trust anchor is not sent.
-        if chain.iter().any(|der| roots.contains(der)) {
-            return refused(Code::IssuerCertificate, "the signer sends the root along");
-        }
-        let Some(((leaf, others), der)) = certificates.split_first().zip(chain.first()) else {
-            return Err(not_a_chain());
-        };
-        if !self.name.is_in(der) {
-            return refused(Code::IssuerCertificateName, "the certificate does not bear the issuer's name");
-        }
-        let named = self.purposes.is_empty() || leaf.has_purpose(&self.purposes);
-        let allowed = certificates.iter().all(|certificate| certificate.allows_purpose(&self.purposes));
-        if !(leaf.signs() && named && allowed && others.iter().all(Certificate::signs_certificates)) {
-            return refused(Code::IssuerCertificateUsage, "a certificate is not for signing this");
-        }
-        let Some(key) = leaf.key() else {
-            return refused(Code::IssuerCertificateUsage, "the key of the certificate is not for ES256");
-        };
-        x509::verify_path(chain, roots, now).map_err(path_error)?;
-        Ok(key)
-    }
-}
-
 /// An object that has no members but those that are known.
-struct Members<'a>(&'a Map<String, Value>);
+pub(crate) struct Members<'a>(pub(crate) &'a Map<String, Value>);
 
 impl<'a> Members<'a> {
-    fn of(value: &'a Value, known: &[&str]) -> Result<Self, Error> {
+    pub(crate) fn of(value: &'a Value, known: &[&str]) -> Result<Self, Error> {
         let members = value.as_object().ok_or_else(|| malformed("a trust list is made of objects"))?;
         match members.keys().find(|name| !known.contains(&name.as_str())) {
             None => Ok(Self(members)),
@@ -471,11 +352,11 @@ impl<'a> Members<'a> {
         }
     }
 
-    fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }
 
-    fn text(&self, name: &str) -> Result<Option<&'a str>, Error> {
+    pub(crate) fn text(&self, name: &str) -> Result<Option<&'a str>, Error> {
         let text = |value: &'a Value| value.as_str().ok_or_else(|| malformed("a member is not a string").claim(name));
         self.0.get(name).map(text).transpose()
     }
@@ -486,7 +367,7 @@ impl<'a> Members<'a> {
         self.0.get(name).map(array).transpose()
     }
 
-    fn strings(&self, name: &str) -> Result<Option<Vec<String>>, Error> {
+    pub(crate) fn strings(&self, name: &str) -> Result<Option<Vec<String>>, Error> {
         if !self.has(name) {
             return Ok(None);
         }
@@ -496,6 +377,6 @@ impl<'a> Members<'a> {
     }
 }
 
-fn malformed(why: &'static str) -> Error {
+pub(crate) fn malformed(why: &'static str) -> Error {
     Error::new(Code::TrustMalformed, why)
 }

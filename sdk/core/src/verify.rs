@@ -13,7 +13,9 @@ use crate::encoding::{JsonError, json};
 use crate::error::{Code, Error};
 use crate::evidence::{Evidence, require_evidence};
 use crate::expected::{Challenge, Expected, Requirements};
-use crate::explain::{Explanation, Trace};
+#[cfg(feature = "diagnosis")]
+use crate::explain::Explanation;
+use crate::explain::Trace;
 use crate::holder::{Proof, no_proof};
 use crate::limits::{MAX_PRESENTATIONS, MAX_SUBMISSION_BYTES};
 use crate::sd_jwt::Presentation;
@@ -75,6 +77,7 @@ impl Verifier {
     }
 
     /// What came of every check of [`Verifier::verify`]: for people and tools, never for authorising.
+    #[cfg(feature = "diagnosis")]
     #[must_use]
     pub fn explain(&self, token: &str, expected: &Expected) -> Explanation {
         let (challenge, requirements) = (&expected.challenge, &expected.requirements);
@@ -369,6 +372,7 @@ fn require_query(
 }
 
 /// What came of every check, and of verifying.
+#[cfg(feature = "diagnosis")]
 fn explain(
     answers: Result<&[Answer], Error>,
     challenge: &Challenge,
@@ -423,6 +427,7 @@ impl Submission {
     }
 
     /// What came of every check of [`Submission::verify`]: for people and tools, never for authorising.
+    #[cfg(feature = "diagnosis")]
     #[must_use]
     pub fn explain(&self, query_id: &str, requirements: &Requirements) -> Explanation {
         let answers = self.presentations.as_ref().map(Vec::as_slice).map_err(Clone::clone);

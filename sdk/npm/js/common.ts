@@ -1,0 +1,7 @@
+export { createChallenge, decodeTransactionData } from './challenge.js'
+export type { ChallengeOptions, TransactionData } from './challenge.js'
+export type { WasmSource } from './engine.js'
+export { BandpassError } from './error.js'
+export type { Code, Details, PackageCode, VerifierCode } from './error.js'
+export type * from './types.js'
+export type { Verifier, VerifierOptions } from './verifier.js'

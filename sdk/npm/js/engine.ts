@@ -1,0 +1,56 @@
+import type { Check, Inspection, StatusListInfo, Verified } from './types.js'
+
+/** What is asked, checked: only members that are known, of the right types. Times are seconds since 1970. */
+export interface Request {
+  audience: string[]
+  nonce: string
+  now: number
+  maxAge?: number
+  clockTolerance?: number
+  statusMaxAge?: number
+  /** JSON. */
+  dcql?: string
+  transactionData?: string[]
+  query?: string
+  holder?: boolean
+  status?: boolean
+  approval?: boolean
+  methods?: string[]
+  worn?: boolean
+  unlocked?: boolean
+  unlockedWithin?: number
+  confirmed?: boolean
+  distanceMm?: number
+  claims?: (string | number | null)[][]
+  ageAtLeast?: number
+  sameHolderAs?: string
+}
+
+/** A status list that was taken in, and who signed it where that is known: their next list takes its place. */
+export type HeldStatusList = StatusListInfo & { issuers?: string[] }
+
+/** A verifier in an instance of a WebAssembly module. What it refuses is a `BandpassError`; anything else is a trap. */
+export interface Core {
+  updateStatus(token: Uint8Array, now: number): HeldStatusList
+  verify(token: Uint8Array, request: Request, all: boolean): Verified[]
+  /** Not in every build. */
+  explain?(token: Uint8Array, request: Request): Check[]
+  free(): void
+}
+
+/** Where to get a WebAssembly module. */
+export type WasmSource = string | URL | Response | Promise<Response> | BufferSource | WebAssembly.Module
+
+/** An implementation of the verifier. */
+export interface Engine {
+  /** Loads the module, unless that was done. */
+  load(source?: WasmSource): Promise<void>
+  /** How often the instance was replaced. */
+  readonly generation: number
+  /** Replaces the instance: every `Core` in it is gone. */
+  replace(): void
+  /** `trust`: a trust list (JSON). */
+  open(trust: Uint8Array): Core
+  /** Not in every build. */
+  inspect?(token: Uint8Array): Inspection
+}

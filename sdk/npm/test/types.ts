@@ -1,0 +1,76 @@
+/* What compiles, and what must not. Nothing of it runs. */
+import { BandpassError, createChallenge, createVerifier, decodeTransactionData, inspect } from '@bandpass/verifier'
+import type { Code, Expected, JsonObject, Verified, Verifier } from '@bandpass/verifier'
+
+type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
+const is = <T extends true>(): T | undefined => undefined
+
+const now = new Date()
+const verifier: Verifier = await createVerifier({ trust: { issuers: [] }, statusLists: ['', new Uint8Array()], now })
+await createVerifier({ trust: '{}', wasm: new URL('file:///verifier.wasm') })
+// @ts-expect-error whom it trusts is no default
+await createVerifier({})
+// @ts-expect-error the time is a `Date`
+await createVerifier({ trust: '{}', statusLists: [''], now: 1_800_000_000 })
+// @ts-expect-error a misspelt member
+await createVerifier({ trust: '{}', statusList: [''] })
+
+const challenge = createChallenge({ audience: 'x509_san_dns:shop.example', dcql: { credentials: [] } })
+const expected: Expected = { ...challenge, now }
+const verified = verifier.verify('token', expected)
+is<Equal<typeof verified, Verified<JsonObject>>>()
+is<Equal<typeof verified.claims, JsonObject>>()
+is<Equal<(typeof verified)['evidence'], Verified['evidence']>>()
+const text: string | undefined = verified.subject
+// @ts-expect-error evidence may not be there
+verified.evidence.confirmed
+
+interface Member {
+  given_name: string
+}
+const member = verifier.verify<Member>({ band: ['token'] }, { ...expected, query: 'band' })
+is<Equal<typeof member.claims, Member>>()
+const all: Verified<Member>[] = verifier.verifyAll<Member>('token', expected)
+const amount: string | undefined = member.transactions[0]?.payment?.amount
+
+// @ts-expect-error a challenge without a time
+verifier.verify('token', challenge)
+// @ts-expect-error the time is a `Date`
+verifier.verify('token', { ...challenge, now: Date.now() })
+// @ts-expect-error a misspelt requirement
+verifier.verify('token', { ...expected, require: { unlockedWithn: 60 } })
+// @ts-expect-error a demand is made in words
+verifier.verify('token', { ...expected, require: { worn: true } })
+// @ts-expect-error a token is text
+verifier.verify(new Uint8Array(), expected)
+verifier.verify('token', { ...expected, require: { worn: 'required', claims: [['nationalities', null], ['a', 0]] } })
+
+const outcomes: ('passed' | 'failed' | 'not-reached' | 'not-applicable')[] = verifier
+  .explain('token', expected)
+  .map((check) => check.outcome)
+const next: number | undefined = verifier.updateStatus('list', now).ttl
+// @ts-expect-error the time is an argument
+verifier.updateStatus('list')
+
+const inspection = await inspect('token')
+is<Equal<typeof inspection.verified, false>>()
+const type: string = decodeTransactionData('e30').type
+// @ts-expect-error the type is needed
+createChallenge({ audience: 'a', transactions: [{ credential_ids: ['band'] }] })
+
+try {
+  using held = await createVerifier({ trust: '{}' })
+  held.free()
+} catch (error) {
+  if (error instanceof BandpassError) {
+    is<Equal<typeof error.code, Code>>()
+    if (error.code === 'holder.nonce' || error.code === 'verifier.trap') throw error
+    // @ts-expect-error there is no such code
+    if (error.code === 'holder.nounce') throw error
+    const claim: string | undefined = error.claim
+    // @ts-expect-error nobody changes it
+    error.code = 'holder.nonce'
+    console.log(claim)
+  }
+}
+console.log(text, all, amount, outcomes, next, type)

@@ -1,0 +1,59 @@
+// The conformance vectors, through every entry that runs in Node.
+import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { isDeepStrictEqual } from 'node:util'
+
+import { given, load, vector, vectors, verdict } from './help.mjs'
+
+const LISTED = new URL('sd-jwt.json', import.meta.url)
+
+/** The verdicts that are not as they should be, and what they are: by the code, or by the name of the vector. */
+async function others(entry) {
+  const { createVerifier } = await load(entry)
+  const found = {}
+  for (const vector of vectors) {
+    const one = await verdict(createVerifier, vector)
+    if (!isDeepStrictEqual(one, vector.result)) (found[one.code ?? 'accepted'] ??= []).push(vector.name)
+  }
+  return found
+}
+
+for (const entry of ['node.js', 'inline.js']) {
+  test(`${entry}: every vector gets its verdict`, async () => {
+    assert(vectors.length > 400)
+    assert.deepEqual(await others(entry), {})
+    console.log(`${entry}: ${vectors.length} vectors`)
+  })
+}
+
+test('sd-jwt/node.js: every vector gets its verdict, or is refused for what this build leaves out', async () => {
+  const found = await others('sd-jwt/node.js')
+  if (process.env['UPDATE_DOCS']) writeFileSync(LISTED, `${JSON.stringify(found, undefined, 2)}\n`)
+  assert.deepEqual(found, JSON.parse(readFileSync(LISTED, 'utf8')))
+  assert.deepEqual(Object.keys(found).sort(), ['status.unsupported', 'trust.unsupported'])
+  const isCwt = (list) => list instanceof Uint8Array && list[0] >= 0xc0
+  for (const name of found['trust.unsupported']) assert(vector(name).trust.issuers.some((issuer) => 'x5c_roots' in issuer), name)
+  for (const name of found['status.unsupported']) assert(given(vector(name)).options.statusLists.some(isCwt), name)
+  console.log(`sd-jwt/node.js: ${vectors.length} vectors, ${Object.values(found).flat().length} of them unsupported`)
+})
+
+test('explaining comes to the same verdict', async () => {
+  const { createVerifier } = await load('node.js')
+  for (const vector of vectors) {
+    const { options, token, expected } = given(vector)
+    const verifier = await createVerifier(options).catch(() => undefined)
+    if (!verifier) continue
+    let checks
+    try {
+      checks = verifier.explain(token, expected)
+    } catch (error) {
+      assert.equal(error.code, 'challenge.malformed')
+      assert.equal(vector.result.code, 'challenge.malformed')
+      continue
+    }
+    const failed = checks.filter(({ outcome }) => outcome === 'failed').map(({ code }) => code)
+    assert.deepEqual(failed, 'code' in vector.result ? [vector.result.code] : [], vector.name)
+    assert(checks.every(({ section }) => section.length > 0))
+  }
+})

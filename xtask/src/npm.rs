@@ -1,0 +1,123 @@
+//! The npm package: the verifier through wasm-bindgen, and TypeScript around it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+use base64ct::{Base64, Encoding as _};
+use sha2::{Digest as _, Sha256};
+use wasm_bindgen_cli_support::{Bindgen, EncodeInto};
+
+use crate::build::{optimise, rustflags};
+use crate::setup::WASM;
+use crate::{Project, run, step};
+
+/// Its name in `wasm/`, and what `cargo build` is told.
+const MODULES: &[(&str, &[&str])] = &[("verifier", &[]), ("sd-jwt", &["--no-default-features"])];
+
+/// What is copied as it is: from the project's root, and what it is called in the package.
+const COPIED: &[(&str, &str)] = &[
+    ("sdk/npm/package.json", "package.json"),
+    ("sdk/npm/README.md", "README.md"),
+    ("LICENSE-APACHE", "LICENSE-APACHE"),
+    ("LICENSE-MIT", "LICENSE-MIT"),
+];
+
+/// Builds `target/dist/npm`: what `npm pack` there packs is the package.
+pub(crate) fn package(project: &Project) -> Result<()> {
+    step("npm package", || {
+        let package = project.target.join("dist/npm");
+        // What is no longer made must not be packed.
+        if package.exists() {
+            fs::remove_dir_all(&package)?;
+        }
+        let wasm = package.join("wasm");
+        fs::create_dir_all(&wasm)?;
+        for (name, features) in MODULES {
+            let made = module(project, name, features)?;
+            for file in [format!("{name}.js"), format!("{name}.wasm")] {
+                fs::copy(made.join(&file), wasm.join(&file))?;
+            }
+        }
+        let whole = fs::read(wasm.join("verifier.wasm"))?;
+        let inline = format!("export default '{}'\n", Base64::encode_string(&whole));
+        fs::write(wasm.join("verifier.base64.js"), inline)?;
+        for (from, to) in COPIED {
+            fs::copy(project.root.join(from), package.join(to)).with_context(|| (*from).to_owned())?;
+        }
+        // Comments are for whoever reads declarations.
+        for emit in
+            [["--declaration", "false", "--removeComments"], ["--emitDeclarationOnly", "--removeComments", "false"]]
+        {
+            let mut tsc = npm_program(project, "typescript/bin/tsc");
+            run(tsc.args(["--project", "."]).args(emit).arg("--outDir").arg(&package))?;
+        }
+        Ok(())
+    })
+}
+
+/// Tests the package.
+pub(crate) fn test(project: &Project) -> Result<()> {
+    step("npm package's types", || run(npm_program(project, "typescript/bin/tsc").args(["--project", "test"])))?;
+    step("npm package's tests", || {
+        let folder = project.root.join("sdk/npm/test");
+        let files = fs::read_dir(&folder)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+        let tests = files.iter().filter(|path| path.to_str().is_some_and(|path| path.ends_with(".test.mjs")));
+        let mut node = Command::new("node");
+        node.args(["--expose-gc", "--test"]).args(tests).current_dir(folder);
+        run(node.env("BANDPASS_PACKAGE", project.target.join("dist/npm")))
+    })
+}
+
+fn npm_program(project: &Project, program: &str) -> Command {
+    let mut node = Command::new("node");
+    node.arg(Path::new("node_modules").join(program)).current_dir(project.root.join("sdk/npm"));
+    node
+}
+
+/// Makes a WebAssembly module and the JavaScript next to it, unless that was done from the very same module, and returns
+/// their folder.
+fn module(project: &Project, name: &str, features: &[&str]) -> Result<PathBuf> {
+    let mut cargo = project.cargo("build");
+    cargo.args(["--profile", "guest", "--target", WASM, "--package", "bandpass-npm"]).args(features);
+    run(cargo.env("CARGO_ENCODED_RUSTFLAGS", rustflags(project)?.join("\x1f")))?;
+    let built = fs::read(project.target.join(WASM).join("guest/bandpass_npm.wasm"))?;
+    let folder = project.target.join(WASM).join("npm").join(name);
+    let stamp_path = folder.join("made-from");
+    let stamp = Sha256::digest(&built);
+    if fs::read(&stamp_path).is_ok_and(|made_from| made_from == stamp.as_slice()) {
+        return Ok(folder);
+    }
+    let mut bindgen = Bindgen::new();
+    bindgen.input_bytes(name, built).out_name(name).web(true)?.typescript(false);
+    // Every module of the package says where its WebAssembly is; strings come as bytes; a trap takes a fresh instance.
+    bindgen.omit_default_module_path(true).encode_into(EncodeInto::Always).reset_state_function(true);
+    bindgen.remove_name_section(true).remove_producers_section(true);
+    bindgen.generate(&folder)?;
+    let glue_path = folder.join(format!("{name}.js"));
+    fs::write(&glue_path, without_comments(&fs::read_to_string(&glue_path)?))?;
+    // The stack is at the bottom of memory: below 1024 it has overflowed, and what is folded then traps all the same.
+    // Functions with one caller stay apart, which packs better.
+    let also = ["--one-caller-inline-max-function-size=0", "--low-memory-unused"];
+    let optimised = optimise(project, &folder.join(format!("{name}_bg.wasm")), &also)?;
+    fs::write(folder.join(format!("{name}.wasm")), optimised)?;
+    fs::write(&stamp_path, stamp)?;
+    Ok(folder)
+}
+
+/// Without what wasm-bindgen takes over from Rust: nobody reads it there.
+fn without_comments(script: &str) -> String {
+    let mut kept = String::new();
+    let mut in_comment = false;
+    for line in script.lines() {
+        let trimmed = line.trim();
+        in_comment |= trimmed.starts_with("/*");
+        if !(in_comment || trimmed.is_empty() || trimmed.starts_with("//")) {
+            kept.push_str(line);
+            kept.push('\n');
+        }
+        in_comment &= !trimmed.ends_with("*/");
+    }
+    kept
+}
