@@ -1,43 +1,60 @@
-// What the package makes of a vector, as conformance/README.md says. Runs wherever the package does.
+// What the package makes of a vector (conformance/README.md). Runs wherever the package does.
 
-/** Of a demand or another requirement: the package's name for it. */
-const camel = (name) => name.replace(/_(\w)/g, (_, letter) => letter.toUpperCase());
-
-const renamed = (members) => Object.fromEntries(Object.entries(members).map(([name, value]) => [camel(name), value]));
-
-/** A status list token: one with a dot is a JWT, anything else base64url of a CWT, or nothing that it should be. */
-function statusListToken(token) {
-  if (token.includes(".") || !/^[\w-]*$/.test(token)) return token;
+/** One with a dot is a JWT, anything else base64url of a CWT, or nothing that it should be. */
+function statusList(token) {
+  if (token.includes('.')) return token
   try {
-    const binary = atob(token.replaceAll("-", "+").replaceAll("_", "/"));
-    return Uint8Array.from(binary, (character) => character.charCodeAt(0));
+    const bytes = Uint8Array.from(atob(token.replaceAll('-', '+').replaceAll('_', '/')), (character) => character.charCodeAt(0))
+    const again = btoa(String.fromCharCode(...bytes)).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
+    return again === token ? bytes : token
   } catch {
-    return token;
+    return token
   }
 }
 
-export async function answer({ createVerifier, BandpassError }, { name, trust, status_lists = [], vp_token, expected }) {
-  const { now, query_id, requirements = {}, ...challenge } = expected;
-  const time = new Date(now * 1000);
+/** What the package takes for a vector. */
+export function given({ trust, status_lists = [], vp_token, expected: { audience, nonce, now, dcql, ...rest } }) {
+  const at = new Date(now * 1000)
+  const require = {}
+  const names = { unlocked_within: 'unlockedWithin', distance_mm: 'distanceMm', age_at_least: 'ageAtLeast', same_holder_as: 'sameHolderAs' }
+  for (const [name, value] of Object.entries(rest.requirements ?? {})) require[names[name] ?? name] = value
+  return {
+    options: { trust, statusLists: status_lists.map(statusList), now: at },
+    token: vp_token,
+    expected: {
+      audience, nonce, now: at, dcql, require,
+      query: rest.query_id,
+      maxAge: rest.max_age,
+      clockTolerance: rest.clock_tolerance,
+      statusMaxAge: rest.status_max_age,
+      transactionData: rest.transaction_data,
+    },
+  }
+}
+
+/** The verdict on a vector, as the vector has it. */
+export async function verdict(createVerifier, vector) {
+  const { options, token, expected } = given(vector)
   try {
-    const statusLists = status_lists.map(statusListToken);
-    const verifier = await createVerifier({ trust: JSON.stringify(trust), statusLists, now: time });
+    const verifier = await createVerifier(options)
     try {
-      const query = query_id ? { query: query_id } : {};
-      const asked = { ...renamed(challenge), ...query, now: time, require: renamed(requirements) };
-      const { claims, transactions } = verifier.verify(vp_token, asked);
-      return { name, result: "accepted", claims, transactions: transactions.map(({ id }) => id ?? null) };
+      const { claims, transactions } = verifier.verify(token, expected)
+      return { claims, transactions: transactions.map(({ id }) => id ?? null) }
     } finally {
-      verifier.free();
+      verifier.free()
     }
   } catch (error) {
-    if (!(error instanceof BandpassError)) throw error;
-    return { name, result: "refused", code: error.code, error: error.message };
+    if (error.name !== 'BandpassError' || typeof error.code !== 'string') throw error
+    return { code: error.code }
   }
 }
 
-export async function answers(verifier, vectors) {
-  const found = [];
-  for (const vector of vectors) found.push(await answer(verifier, vector));
-  return found;
+/** A line for each vector. */
+export async function answers({ createVerifier }, vectors) {
+  const found = []
+  for (const vector of vectors) {
+    const one = await verdict(createVerifier, vector)
+    found.push({ name: vector.name, result: 'code' in one ? 'refused' : 'accepted', ...one })
+  }
+  return found
 }

@@ -3,6 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
+export { given, verdict } from '../conformance/answer.mjs'
+
 /** Where the package is that was built. */
 export const PACKAGE = process.env['BANDPASS_PACKAGE'] ?? fileURLToPath(new URL('../../../target/dist/npm', import.meta.url))
 
@@ -27,46 +29,6 @@ export const vectors = files.flatMap((file) => {
 })
 
 export const vector = (name) => vectors.find((one) => one.name === name) ?? assert.fail(name)
-
-/** What the package takes for a vector. */
-export function given({ trust, status_lists, vp_token, expected: { audience, nonce, now, dcql, ...rest } }) {
-  const at = new Date(now * 1000)
-  const requirements = rest.requirements ?? {}
-  const require = {}
-  const names = { unlocked_within: 'unlockedWithin', distance_mm: 'distanceMm', age_at_least: 'ageAtLeast', same_holder_as: 'sameHolderAs' }
-  for (const [name, value] of Object.entries(requirements)) require[names[name] ?? name] = value
-  return {
-    // One with a dot is a JWT, anything else base64url of a CWT, or nothing that it should be.
-    options: { trust, statusLists: (status_lists ?? []).map(statusList), now: at },
-    token: vp_token,
-    expected: {
-      audience, nonce, now: at, dcql, require,
-      query: rest.query_id,
-      maxAge: rest.max_age,
-      clockTolerance: rest.clock_tolerance,
-      statusMaxAge: rest.status_max_age,
-      transactionData: rest.transaction_data,
-    },
-  }
-}
-
-function statusList(token) {
-  const canonical = Buffer.from(token, 'base64url').toString('base64url') === token
-  return canonical && !token.includes('.') ? new Uint8Array(Buffer.from(token, 'base64url')) : token
-}
-
-/** The verdict on a vector, as the vector has it. */
-export async function verdict(createVerifier, one) {
-  const { options, token, expected } = given(one)
-  try {
-    const verifier = await createVerifier(options)
-    const { claims, transactions } = verifier.verify(token, expected)
-    return { claims, transactions: transactions.map(({ id }) => id ?? null) }
-  } catch (error) {
-    if (typeof error.code !== 'string' || error.name !== 'BandpassError') throw error
-    return { code: error.code }
-  }
-}
 
 /** The code with which something is refused. */
 export function code(work) {
