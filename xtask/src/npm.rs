@@ -7,7 +7,6 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 use base64ct::{Base64, Encoding as _};
 use sha2::{Digest as _, Sha256};
-use wasm_bindgen_cli_support::{Bindgen, EncodeInto};
 
 use crate::build::{optimise, rustflags};
 use crate::setup::WASM;
@@ -82,19 +81,16 @@ fn module(project: &Project, name: &str, features: &[&str]) -> Result<PathBuf> {
     let mut cargo = project.cargo("build");
     cargo.args(["--profile", "guest", "--target", WASM, "--package", "bandpass-npm"]).args(features);
     run(cargo.env("CARGO_ENCODED_RUSTFLAGS", rustflags(project)?.join("\x1f")))?;
-    let built = fs::read(project.target.join(WASM).join("guest/bandpass_npm.wasm"))?;
+    let built_path = project.target.join(WASM).join("guest/bandpass_npm.wasm");
+    let built = fs::read(&built_path)?;
     let folder = project.target.join(WASM).join("npm").join(name);
     let stamp_path = folder.join("made-from");
     let stamp = Sha256::digest(&built);
     if fs::read(&stamp_path).is_ok_and(|made_from| made_from == stamp.as_slice()) {
         return Ok(folder);
     }
-    let mut bindgen = Bindgen::new();
-    bindgen.input_bytes(name, built).out_name(name).web(true)?.typescript(false);
-    // Every module of the package says where its WebAssembly is; strings come as bytes; a trap takes a fresh instance.
-    bindgen.omit_default_module_path(true).encode_into(EncodeInto::Always).reset_state_function(true);
-    bindgen.remove_name_section(true).remove_producers_section(true);
-    bindgen.generate(&folder)?;
+    let mut bindgen = Command::new(bindgen(project)?);
+    run(bindgen.arg(&built_path).args([name]).arg(&folder))?;
     let glue_path = folder.join(format!("{name}.js"));
     fs::write(&glue_path, without_comments(&fs::read_to_string(&glue_path)?))?;
     // The stack is at the bottom of memory: below 1024 it has overflowed, and what is folded then traps all the same.
@@ -104,6 +100,17 @@ fn module(project: &Project, name: &str, features: &[&str]) -> Result<PathBuf> {
     fs::write(folder.join(format!("{name}.wasm")), optimised)?;
     fs::write(&stamp_path, stamp)?;
     Ok(folder)
+}
+
+/// Builds the program around wasm-bindgen, whose dependencies stay out of the project's.
+fn bindgen(project: &Project) -> Result<PathBuf> {
+    let folder = project.target.join("bindgen");
+    let mut cargo = project.cargo("build");
+    cargo
+        .args(["--quiet", "--release", "--locked", "--manifest-path"])
+        .arg(project.root.join("xtask/bindgen/Cargo.toml"));
+    run(cargo.arg("--target-dir").arg(&folder))?;
+    Ok(folder.join("release/bandpass-bindgen"))
 }
 
 /// Without what wasm-bindgen takes over from Rust: nobody reads it there.
