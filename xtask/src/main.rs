@@ -73,6 +73,7 @@ fn main() -> Result<()> {
         Task::Test { arguments } => test(&project, &arguments),
         Task::Npm => {
             setup::for_build(&project)?;
+            build::verifier(&project)?;
             npm::package(&project)?;
             npm::test(&project)
         }

@@ -1,7 +1,7 @@
 //! The npm package: the verifier through wasm-bindgen, and TypeScript around it.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
@@ -11,6 +11,8 @@ use sha2::{Digest as _, Sha256};
 use crate::build::{optimise, rustflags};
 use crate::setup::WASM;
 use crate::{Project, run, step};
+
+const TSC: &str = "node_modules/typescript/bin/tsc";
 
 /// Its name in `wasm/`, and what `cargo build` is told.
 const MODULES: &[(&str, &[&str])] = &[("verifier", &[]), ("sd-jwt", &["--no-default-features"])];
@@ -42,6 +44,8 @@ pub(crate) fn package(project: &Project) -> Result<()> {
         let whole = fs::read(wasm.join("verifier.wasm"))?;
         let inline = format!("export default '{}'\n", Base64::encode_string(&whole));
         fs::write(wasm.join("verifier.base64.js"), inline)?;
+        let component = project.target.join("dist/verifier.wasm");
+        run(npm_program(project, "component.mjs").arg(component).arg(&wasm))?;
         for (from, to) in COPIED {
             fs::copy(project.root.join(from), package.join(to)).with_context(|| (*from).to_owned())?;
         }
@@ -49,7 +53,7 @@ pub(crate) fn package(project: &Project) -> Result<()> {
         for emit in
             [["--declaration", "false", "--removeComments"], ["--emitDeclarationOnly", "--removeComments", "false"]]
         {
-            let mut tsc = npm_program(project, "typescript/bin/tsc");
+            let mut tsc = npm_program(project, TSC);
             run(tsc.args(["--project", "."]).args(emit).arg("--outDir").arg(&package))?;
         }
         Ok(())
@@ -58,7 +62,7 @@ pub(crate) fn package(project: &Project) -> Result<()> {
 
 /// Tests the package.
 pub(crate) fn test(project: &Project) -> Result<()> {
-    step("npm package's types", || run(npm_program(project, "typescript/bin/tsc").args(["--project", "test"])))?;
+    step("npm package's types", || run(npm_program(project, TSC).args(["--project", "test"])))?;
     step("npm package's tests", || {
         let folder = project.root.join("sdk/npm/test");
         let files = fs::read_dir(&folder)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
@@ -71,7 +75,7 @@ pub(crate) fn test(project: &Project) -> Result<()> {
 
 fn npm_program(project: &Project, program: &str) -> Command {
     let mut node = Command::new("node");
-    node.arg(Path::new("node_modules").join(program)).current_dir(project.root.join("sdk/npm"));
+    node.arg(program).current_dir(project.root.join("sdk/npm"));
     node
 }
 

@@ -19,7 +19,7 @@ async function others(entry) {
   return found
 }
 
-for (const entry of ['node.js', 'inline.js']) {
+for (const entry of ['node.js', 'inline.js', 'component/node.js']) {
   test(`${entry}: every vector gets its verdict`, async () => {
     assert(vectors.length > 400)
     assert.deepEqual(await others(entry), {})
