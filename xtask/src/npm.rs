@@ -25,7 +25,7 @@ const COPIED: &[(&str, &str)] = &[
     ("LICENSE-MIT", "LICENSE-MIT"),
 ];
 
-/// Builds `target/dist/npm`: what `npm pack` there packs is the package.
+/// Builds `target/dist/npm`: what `npm pack` there packs is the package. And from it `target/dist/inspector.html`.
 pub(crate) fn package(project: &Project) -> Result<()> {
     step("npm package", || {
         let package = project.target.join("dist/npm");
@@ -56,13 +56,16 @@ pub(crate) fn package(project: &Project) -> Result<()> {
             let mut tsc = npm_program(project, TSC);
             run(tsc.args(["--project", "."]).args(emit).arg("--outDir").arg(&package))?;
         }
-        Ok(())
+        let page = project.target.join("dist/inspector.html");
+        run(npm_program(project, "inspector/build.mjs").arg(&package).arg(page))
     })
 }
 
 /// Tests the package.
 pub(crate) fn test(project: &Project) -> Result<()> {
-    step("npm package's types", || run(npm_program(project, TSC).args(["--project", "test"])))?;
+    step("npm package's types", || {
+        ["test", "inspector"].iter().try_for_each(|folder| run(npm_program(project, TSC).args(["--project", folder])))
+    })?;
     step("npm package's tests", || {
         let folder = project.root.join("sdk/npm/test");
         let files = fs::read_dir(&folder)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
