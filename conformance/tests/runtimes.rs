@@ -92,9 +92,11 @@ fn columns(vectors: &[Vector]) -> Result<Vec<Column>> {
         ("wasmtime", wasmtime),
         ("Node", node("node.mjs", "node.js")),
         ("Node, `/inline`", node("node.mjs", "inline.js")),
-        ("Node, `/component`", node("node.mjs", "component.js")),
+        ("Node, `/component`", node("node.mjs", "component/node.js")),
         ("Chromium", node("chromium.mjs", "web.js")),
+        ("Chromium, `/component`", node("chromium.mjs", "component/web.js")),
         ("workerd", node("workerd.mjs", "workerd.js")),
+        ("workerd, `/component`", node("workerd.mjs", "component/workerd.js")),
     ] {
         let answers = Answers::ask(&mut program, vectors)?;
         eprintln!("{title}: {}", answers.verifier);

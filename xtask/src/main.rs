@@ -32,7 +32,7 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// Build and test the npm package alone: `target/dist/npm/`.
+    /// Build and test the npm package and the token inspector alone: `target/dist/npm/`, `target/dist/inspector.html`.
     Npm,
     /// Fuzz what reads bytes that anybody may send.
     Fuzz {
@@ -79,6 +79,8 @@ fn main() -> Result<()> {
         Task::Test { arguments } => test(&project, &arguments),
         Task::Npm => {
             setup::for_build(&project)?;
+            setup::debian_packages()?;
+            build::verifier(&project)?;
             npm::package(&project)?;
             npm::test(&project)
         }

@@ -1,17 +1,18 @@
 //! The npm package: the verifier through wasm-bindgen, and TypeScript around it.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
 use base64ct::{Base64, Encoding as _};
 use sha2::{Digest as _, Sha256};
-use wasm_bindgen_cli_support::{Bindgen, EncodeInto};
 
 use crate::build::{optimise, rustflags};
 use crate::setup::WASM;
 use crate::{Project, run, step};
+
+const TSC: &str = "node_modules/typescript/bin/tsc";
 
 /// Its name in `wasm/`, and what `cargo build` is told.
 const MODULES: &[(&str, &[&str])] = &[("verifier", &[]), ("sd-jwt", &["--no-default-features"])];
@@ -24,7 +25,7 @@ const COPIED: &[(&str, &str)] = &[
     ("LICENSE-MIT", "LICENSE-MIT"),
 ];
 
-/// Builds `target/dist/npm`: what `npm pack` there packs is the package.
+/// Builds `target/dist/npm`: what `npm pack` there packs is the package. And from it `target/dist/inspector.html`.
 pub(crate) fn package(project: &Project) -> Result<()> {
     step("npm package", || {
         let package = project.target.join("dist/npm");
@@ -43,6 +44,8 @@ pub(crate) fn package(project: &Project) -> Result<()> {
         let whole = fs::read(wasm.join("verifier.wasm"))?;
         let inline = format!("export default '{}'\n", Base64::encode_string(&whole));
         fs::write(wasm.join("verifier.base64.js"), inline)?;
+        let component = project.target.join("dist/verifier.wasm");
+        run(npm_program(project, "component.mjs").arg(component).arg(&wasm))?;
         for (from, to) in COPIED {
             fs::copy(project.root.join(from), package.join(to)).with_context(|| (*from).to_owned())?;
         }
@@ -50,16 +53,19 @@ pub(crate) fn package(project: &Project) -> Result<()> {
         for emit in
             [["--declaration", "false", "--removeComments"], ["--emitDeclarationOnly", "--removeComments", "false"]]
         {
-            let mut tsc = npm_program(project, "typescript/bin/tsc");
+            let mut tsc = npm_program(project, TSC);
             run(tsc.args(["--project", "."]).args(emit).arg("--outDir").arg(&package))?;
         }
-        Ok(())
+        let page = project.target.join("dist/inspector.html");
+        run(npm_program(project, "inspector/build.mjs").arg(&package).arg(page))
     })
 }
 
 /// Tests the package.
 pub(crate) fn test(project: &Project) -> Result<()> {
-    step("npm package's types", || run(npm_program(project, "typescript/bin/tsc").args(["--project", "test"])))?;
+    step("npm package's types", || {
+        ["test", "inspector"].iter().try_for_each(|folder| run(npm_program(project, TSC).args(["--project", folder])))
+    })?;
     step("npm package's tests", || {
         let folder = project.root.join("sdk/npm/test");
         let files = fs::read_dir(&folder)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
@@ -72,7 +78,7 @@ pub(crate) fn test(project: &Project) -> Result<()> {
 
 fn npm_program(project: &Project, program: &str) -> Command {
     let mut node = Command::new("node");
-    node.arg(Path::new("node_modules").join(program)).current_dir(project.root.join("sdk/npm"));
+    node.arg(program).current_dir(project.root.join("sdk/npm"));
     node
 }
 
@@ -82,19 +88,16 @@ fn module(project: &Project, name: &str, features: &[&str]) -> Result<PathBuf> {
     let mut cargo = project.cargo("build");
     cargo.args(["--profile", "guest", "--target", WASM, "--package", "bandpass-npm"]).args(features);
     run(cargo.env("CARGO_ENCODED_RUSTFLAGS", rustflags(project)?.join("\x1f")))?;
-    let built = fs::read(project.target.join(WASM).join("guest/bandpass_npm.wasm"))?;
+    let built_path = project.target.join(WASM).join("guest/bandpass_npm.wasm");
+    let built = fs::read(&built_path)?;
     let folder = project.target.join(WASM).join("npm").join(name);
     let stamp_path = folder.join("made-from");
     let stamp = Sha256::digest(&built);
     if fs::read(&stamp_path).is_ok_and(|made_from| made_from == stamp.as_slice()) {
         return Ok(folder);
     }
-    let mut bindgen = Bindgen::new();
-    bindgen.input_bytes(name, built).out_name(name).web(true)?.typescript(false);
-    // Every module of the package says where its WebAssembly is; strings come as bytes; a trap takes a fresh instance.
-    bindgen.omit_default_module_path(true).encode_into(EncodeInto::Always).reset_state_function(true);
-    bindgen.remove_name_section(true).remove_producers_section(true);
-    bindgen.generate(&folder)?;
+    let mut bindgen = Command::new(bindgen(project)?);
+    run(bindgen.arg(&built_path).args([name]).arg(&folder))?;
     let glue_path = folder.join(format!("{name}.js"));
     fs::write(&glue_path, without_comments(&fs::read_to_string(&glue_path)?))?;
     // The stack is at the bottom of memory: below 1024 it has overflowed, and what is folded then traps all the same.
@@ -104,6 +107,17 @@ fn module(project: &Project, name: &str, features: &[&str]) -> Result<PathBuf> {
     fs::write(folder.join(format!("{name}.wasm")), optimised)?;
     fs::write(&stamp_path, stamp)?;
     Ok(folder)
+}
+
+/// Builds the program around wasm-bindgen, whose dependencies stay out of the project's.
+fn bindgen(project: &Project) -> Result<PathBuf> {
+    let folder = project.target.join("bindgen");
+    let mut cargo = project.cargo("build");
+    cargo
+        .args(["--quiet", "--release", "--locked", "--manifest-path"])
+        .arg(project.root.join("xtask/bindgen/Cargo.toml"));
+    run(cargo.arg("--target-dir").arg(&folder))?;
+    Ok(folder.join("release/bandpass-bindgen"))
 }
 
 /// Without what wasm-bindgen takes over from Rust: nobody reads it there.

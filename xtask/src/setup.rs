@@ -42,7 +42,7 @@ pub(crate) fn for_fuzzing() -> Result<()> {
 }
 
 /// What tests start: a `PostgreSQL` of their own, `strace` to see what is synced when, and Chromium for pages.
-fn debian_packages() -> Result<()> {
+pub(crate) fn debian_packages() -> Result<()> {
     let is_there =
         |program: &str| Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
     if is_there("strace") && is_there("/usr/bin/chromium") && bandpass_testing::binaries().is_some() {

@@ -22,8 +22,10 @@ const tarball = join(temporary, packed.filename)
 
 test('what is in it', () => {
   const modules = ['challenge', 'check', 'common', 'engine', 'entry', 'error', 'file', 'inline', 'node', 'types', 'verifier',
-    'wasm-bindgen', 'web', 'workerd', 'sd-jwt/node', 'sd-jwt/web', 'sd-jwt/workerd']
-  const wasm = ['sd-jwt.js', 'sd-jwt.wasm', 'verifier.base64.js', 'verifier.js', 'verifier.wasm']
+    'wasm-bindgen', 'web', 'workerd', 'sd-jwt/node', 'sd-jwt/web', 'sd-jwt/workerd',
+    'jco', 'component/node', 'component/parts', 'component/web', 'component/workerd']
+  const wasm = ['sd-jwt.js', 'sd-jwt.wasm', 'verifier.base64.js', 'verifier.js', 'verifier.wasm',
+    'component.core.wasm', 'component.core2.wasm', 'component.core3.wasm', 'component.js', 'component.parts.js']
   const expected = ['LICENSE-APACHE', 'LICENSE-MIT', 'README.md', 'package.json', ...wasm.map((file) => `wasm/${file}`),
     ...modules.flatMap((module) => [`${module}.d.ts`, `${module}.js`])]
   assert.deepEqual(packed.files.map(({ path }) => path).sort(), expected.sort())
@@ -58,7 +60,7 @@ test('publint and attw have nothing to say', () => {
   const publint = own('node_modules/publint/src/cli.js')
   assert.match(run('node', [publint, '--strict', tarball]), /All good!/)
   const attw = own('node_modules/@arethetypeswrong/cli/dist/index.js')
-  run('node', [attw, tarball, '--profile', 'esm-only', '--exclude-entrypoints', 'verifier.wasm', 'sd-jwt.wasm'])
+  run('node', [attw, tarball, '--profile', 'esm-only', '--exclude-entrypoints', 'verifier.wasm', 'sd-jwt.wasm', 'component.wasm'])
 })
 
 test('its codes are those of the verifier', async () => {
@@ -78,7 +80,7 @@ test('a fresh project does what the README says', () => {
   writeFileSync(join(project, 'shop.js'), readFileSync(own('test/shop.mjs')))
   const [, code] = /```js\n(.*?)```/s.exec(readFileSync(join(PACKAGE, 'README.md'), 'utf8'))
   assert(code.trim().split('\n').length <= 10)
-  for (const [name, entry] of [['main', ''], ['inline', '/inline'], ['sd-jwt', '/sd-jwt']]) {
+  for (const [name, entry] of [['main', ''], ['inline', '/inline'], ['sd-jwt', '/sd-jwt'], ['component', '/component']]) {
     writeFileSync(join(project, `${name}.js`), code.replace("'@bandpass/verifier'", `'@bandpass/verifier${entry}'`))
     const said = run('node', [`${name}.js`], project)
     assert.match(said, /amount: '35.00'.*Corner Bookshop.* \d{10} account-1\n$/s)

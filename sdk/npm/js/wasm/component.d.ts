@@ -1,0 +1,1 @@
+export declare const instantiate: import('../jco.js').Instantiate
