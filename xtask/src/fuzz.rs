@@ -73,24 +73,40 @@ struct Outcome {
 /// Every target, or the one named, for so many seconds.
 pub(crate) fn all(project: &Project, only: Option<&str>, seconds: u32) -> Result<()> {
     let fuzzer = Fuzzer::build(project)?;
-    let mut chosen = fuzzer.targets.iter().filter(|target| only.is_none_or(|only| only == target.name)).peekable();
-    if chosen.peek().is_none() {
+    let chosen = fuzzer.targets.iter().filter(|target| only.is_none_or(|only| only == target.name));
+    let chosen = chosen.collect::<VecDeque<_>>();
+    if chosen.is_empty() {
         let names = fuzzer.targets.iter().map(|target| target.name.as_str()).collect::<Vec<_>>();
         bail!("no such target; there are {}", names.join(", "));
     }
-    for target in chosen {
+    on_every_core(chosen, |target| {
         step(&format!("fuzzing {}", target.name), || {
             let outcome = fuzzer.fuzz(target, seconds, None)?;
             for line in fuzzer.log(target)?.lines() {
                 if line.contains("DONE ") || line.starts_with("Done ") || line.starts_with("INFO: Seed:") {
-                    eprintln!("{line}");
+                    eprintln!("{}: {line}", target.name);
                 }
             }
             ensure!(outcome.executions > 0, "nothing was executed");
             Ok(())
-        })?;
-    }
-    Ok(())
+        })
+    })
+}
+
+/// As many at a time as there are cores. What fails ends its thread; the others go on.
+fn on_every_core<T: Send>(items: VecDeque<T>, work: impl Fn(T) -> Result<()> + Sync) -> Result<()> {
+    let items = Mutex::new(items);
+    let next = || items.lock().ok()?.pop_front();
+    let worker = || -> Result<()> {
+        while let Some(item) = next() {
+            work(item)?;
+        }
+        Ok(())
+    };
+    thread::scope(|scope| {
+        let workers = (0..thread::available_parallelism()?.get()).map(|_| scope.spawn(worker)).collect::<Vec<_>>();
+        workers.into_iter().try_for_each(|worker| worker.join().unwrap_or_else(|_| bail!("a thread panicked")))
+    })
 }
 
 /// Each target for its share of so many hours of processor time, then what tests do in a small way at other times; what came
@@ -111,29 +127,18 @@ pub(crate) fn soak(project: &Project, cpu_hours: f64, seed: Option<u32>) -> Resu
     let all_weights = fuzzer.targets.iter().map(|target| target.weight).sum::<f64>();
     let mut queue = fuzzer.targets.iter().collect::<Vec<_>>();
     queue.sort_by(|one, other| other.weight.total_cmp(&one.weight));
-    let queue = Mutex::new(VecDeque::from(queue));
-    let next = || queue.lock().ok()?.pop_front();
     let log = |name: &str, cpu_seconds: f64, executions: &str, reached: &str, findings: usize| {
         let columns = [date.trim(), commit.trim(), name];
         soaked(&project.root.join(SOAK), columns, seed, cpu_seconds, executions, reached, findings)
     };
-    let work = || -> Result<()> {
-        while let Some(target) = next() {
+    step(&format!("fuzzing with seed {seed}"), || {
+        on_every_core(queue.into(), |target| {
             let share = cpu_hours * 3_600.0 * target.weight / all_weights;
             let (outcome, found) = fuzzer.fuzz_for(target, share, seed);
             let reached = format!("{} / {}", outcome.edges, outcome.features);
             let executions = outcome.executions.to_string();
             log(&target.name, outcome.cpu_seconds, &executions, &reached, found.is_err().into())?;
-            found?;
-        }
-        Ok(())
-    };
-    step(&format!("fuzzing with seed {seed}"), || {
-        thread::scope(|scope| {
-            let workers = thread::available_parallelism()?.get();
-            let workers = (0..workers).map(|_| scope.spawn(work)).collect::<Vec<_>>();
-            let joined = workers.into_iter().map(|worker| worker.join().unwrap_or_else(|_| bail!("a thread panicked")));
-            joined.collect::<Result<Vec<_>>>()
+            found
         })
     })?;
     let cases = format!("{:.0}", (CASES_AN_HOUR * cpu_hours).ceil());

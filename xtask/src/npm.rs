@@ -113,11 +113,9 @@ fn module(project: &Project, name: &str, features: &[&str]) -> Result<PathBuf> {
 fn bindgen(project: &Project) -> Result<PathBuf> {
     let folder = project.target.join("bindgen");
     let mut cargo = project.cargo("build");
-    cargo
-        .args(["--quiet", "--release", "--locked", "--manifest-path"])
-        .arg(project.root.join("xtask/bindgen/Cargo.toml"));
+    cargo.args(["--quiet", "--locked", "--manifest-path"]).arg(project.root.join("xtask/bindgen/Cargo.toml"));
     run(cargo.arg("--target-dir").arg(&folder))?;
-    Ok(folder.join("release/bandpass-bindgen"))
+    Ok(folder.join("debug/bandpass-bindgen"))
 }
 
 /// Without what wasm-bindgen takes over from Rust: nobody reads it there.

@@ -1,5 +1,5 @@
 // Prints the figures of docs/benchmarks.md, section "In JavaScript": node bench.mjs, after `cargo xtask build`.
-import { build } from "esbuild";
+import { build } from "../../../sdk/npm/node_modules/esbuild/lib/main.js";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
