@@ -350,7 +350,7 @@ impl Host {
     /// # Errors
     /// `challenge.unknown` or `host.store`.
     pub async fn remembered(&self, challenge_id: &str, now: u64) -> Result<Remembered, Error> {
-        let id = challenge_id.to_owned();
+        let id = challenge(challenge_id)?;
         let keys = Keys::at(now).row(Table::Challenge, id.clone());
         let challenge = self.transact(keys, move |rows| rows.get::<state::Challenge>(&id)).await?;
         let challenge = challenge.ok_or_else(state::unknown_challenge)?;
@@ -374,7 +374,7 @@ impl Host {
     /// # Errors
     /// `challenge.unknown` or `host.store`.
     pub async fn keep(&self, challenge_id: &str, kept: Value, now: u64) -> Result<(), Error> {
-        let id = challenge_id.to_owned();
+        let id = challenge(challenge_id)?;
         let keys = Keys::at(now).row(Table::Challenge, id.clone());
         self.transact(keys, move |rows| state::keep(rows, &id, kept)).await
     }
@@ -384,7 +384,7 @@ impl Host {
     /// # Errors
     /// `challenge.*` if it is not open, or `host.store`.
     pub async fn decline(&self, challenge_id: &str, error: &str, now: u64) -> Result<(), Error> {
-        let (chain, id) = (self.setup().config.name.clone(), challenge_id.to_owned());
+        let (chain, id) = (self.setup().config.name.clone(), challenge(challenge_id)?);
         let error = readable(error);
         let keys = Keys::at(now).row(Table::Challenge, id.clone()).row(Table::Chain, chain.clone());
         self.transact(keys, move |rows| state::decline(rows, &chain, &id, &error, now)).await
@@ -445,7 +445,10 @@ impl Host {
 
     async fn judge(&self, challenge_id: &str, vp_token: Vec<u8>, now: u64) -> Result<Answer, Error> {
         let setup = self.setup();
-        let id = challenge_id.to_owned();
+        let id = match challenge(challenge_id) {
+            Ok(id) => id,
+            Err(unknown) => return Ok(Answer::refused(&unknown)),
+        };
         let keys = Keys::at(now).row(Table::Challenge, id.clone());
         let challenge = self.transact(keys, move |rows| rows.get::<state::Challenge>(&id)).await?;
         let Some(challenge) = challenge else { return Ok(Answer::refused(&state::unknown_challenge())) };
@@ -573,6 +576,9 @@ impl Host {
     }
 
     async fn find(&self, merchant: &str, decision_id: &str, now: u64) -> Result<state::Decision, Error> {
+        if !is_id(decision_id) {
+            return Err(state::unknown_decision());
+        }
         let keys = Keys::at(now).row(Table::Decision, decision_id);
         let (id, merchant) = (decision_id.to_owned(), merchant.to_owned());
         self.transact(keys, move |rows| state::Decision::find(rows, &id, &merchant)).await
@@ -661,6 +667,17 @@ fn transaction_ids(proven: &[(String, Accepted)]) -> Vec<String> {
     let ids =
         proven.iter().flat_map(|(_, accepted)| &accepted.transactions).filter_map(|transaction| transaction.id.clone());
     ids.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// The challenge of this name, if it can be one's: what comes from outside may be of any length, and a store is not asked for
+/// everything.
+fn challenge(id: &str) -> Result<String, Error> {
+    if is_id(id) { Ok(id.to_owned()) } else { Err(state::unknown_challenge()) }
+}
+
+/// Whether it can be by [`random_id`].
+fn is_id(id: &str) -> bool {
+    id.len() == 22 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
 /// 128 random bits.

@@ -357,11 +357,25 @@ fn nonsense_is_refused() {
     let mut serving = site.serve("till-1", &store);
     let as_merchant = schemathesis(&site, serving.address, site.merchant_key(), &[]);
     let as_operator = schemathesis(&site, serving.address, site.operator_key(), &["--include-tag", "operator"]);
-    eprintln!("{as_merchant} requests as a merchant, {as_operator} as the operator");
+    let refused = refused(&site, serving.address);
+    eprintln!("{as_merchant} requests as a merchant, {as_operator} as the operator; {refused} refused with 4xx");
     assert!(as_merchant + as_operator >= 1_000);
     assert!(serving.is_running());
     let log = serving.log();
     assert!(!log.contains("panicked"), "{log}");
+}
+
+/// How many requests the server has refused so far.
+fn refused(site: &Site, address: SocketAddr) -> usize {
+    let asked = ureq::get(format!("http://{address}/metrics"))
+        .header("authorization", format!("Bearer {}", site.operator_key()))
+        .call();
+    let metrics = asked.expect("metrics").body_mut().read_to_string().expect("text");
+    let refused = metrics.lines().filter_map(|line| {
+        let (labels, count) = line.strip_prefix("bandpass_http_seconds_count{")?.split_once("} ")?;
+        labels.contains("status=\"4").then_some(count.parse::<usize>().ok()?)
+    });
+    refused.sum()
 }
 
 /// Returns how many requests were made, each as it should be answered.

@@ -49,7 +49,7 @@ impl Decision {
     /// `decision.unknown`.
     pub(crate) fn find(rows: &Rows, id: &str, merchant: &str) -> Result<Self, Error> {
         let decision = rows.get::<Self>(id)?.filter(|decision| decision.merchant == merchant);
-        decision.ok_or_else(|| Error::host(Code::DecisionUnknown, "the merchant has no such decision"))
+        decision.ok_or_else(unknown_decision)
     }
 
     pub(crate) fn is(&self, word: &str) -> bool {
@@ -304,6 +304,10 @@ pub(crate) fn void(
 /// What the merchant is told when the host itself denies.
 pub(crate) fn denied(error: &Error) -> Value {
     crate::decision::Decision::deny(error).to_json()
+}
+
+pub(crate) fn unknown_decision() -> Error {
+    Error::host(Code::DecisionUnknown, "the merchant has no such decision")
 }
 
 pub(crate) fn unknown_challenge() -> Error {

@@ -376,7 +376,9 @@ async fn malformed_requests_are_problems() {
         ("GET", "/v1/decisions/x?wait=soon", "", "", "400 request.malformed"),
         ("GET", "/v1/decisions/x?wait=31", "", "", "400 request.malformed"),
         ("GET", "/v1/decisions/x", "", "", "404 decision.unknown"),
+        ("GET", "/v1/decisions/%00", "", "", "404 decision.unknown"),
         ("GET", "/v1/requests/x", "", "", "404 challenge.unknown"),
+        ("POST", "/v1/responses", json_kind, r#"{"id":"\u0000","data":{}}"#, "404 challenge.unknown"),
         ("GET", "/nothing", "", "", "404 request.unknown"),
         ("DELETE", "/v1/challenges", "", "", "405 request.method"),
     ] {
