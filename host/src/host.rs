@@ -157,15 +157,10 @@ impl Host {
     /// # Errors
     /// The verifier's refusal (`status.*`), after which what was held is held on.
     pub fn update_status(&self, token: &[u8], now: u64) -> Result<StatusListInfo, Error> {
-        Ok(self.take_in_status(token, now)?.0)
-    }
-
-    /// The same, with those whose list it is.
-    pub(crate) fn take_in_status(&self, token: &[u8], now: u64) -> Result<(StatusListInfo, Vec<String>), Error> {
         let mut own_verifier = self.own_verifier();
         let info = own_verifier.update_status(token.to_vec(), now)?;
         self.hand_out(&own_verifier, false);
-        Ok((info, own_verifier.status_lists().newest_issuers()))
+        Ok(info)
     }
 
     /// Gives up a status list that nobody wants any more.

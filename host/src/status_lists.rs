@@ -46,16 +46,12 @@ impl StatusLists {
     pub(crate) fn newest(&self) -> u64 {
         self.added
     }
-
-    /// Those whose list the one is that came last.
-    pub(crate) fn newest_issuers(&self) -> Vec<String> {
-        self.lists.last().map(|list| list.issuers.clone()).unwrap_or_default()
-    }
 }
 
 impl StatusListToken {
-    pub(crate) fn new(info: &StatusListInfo, issuers: Vec<String>, token: Arc<[u8]>, taken_in: u64) -> Self {
-        Self { uri: info.uri.clone(), issuers, issued_at: info.issued_at, token, taken_in, number: 0 }
+    pub(crate) fn new(info: &StatusListInfo, token: Arc<[u8]>, taken_in: u64) -> Self {
+        let StatusListInfo { uri, issued_at, issuers, .. } = info.clone();
+        Self { uri, issuers, issued_at, token, taken_in, number: 0 }
     }
 
     /// Whether it is the token that says this of itself.
@@ -69,9 +65,9 @@ mod tests {
     use super::*;
 
     fn add(lists: &mut StatusLists, uri: &str, issuers: &[&str]) -> u64 {
-        let info = StatusListInfo { uri: uri.into(), issued_at: 1, expires: None, ttl: None };
         let issuers = issuers.iter().map(ToString::to_string).collect();
-        lists.add(StatusListToken::new(&info, issuers, Arc::from(&b"token"[..]), 1));
+        let info = StatusListInfo { uri: uri.into(), issued_at: 1, expires: None, ttl: None, issuers };
+        lists.add(StatusListToken::new(&info, Arc::from(&b"token"[..]), 1));
         lists.iter().last().expect("there").number
     }
 
@@ -84,7 +80,7 @@ mod tests {
         assert_eq!(lists.iter().count(), 3);
         assert_eq!(add(&mut lists, "u", &["a"]), 4);
         assert_eq!((lists.iter().count(), lists.newest()), (3, 4));
-        assert_eq!(lists.newest_issuers(), ["a"]);
+        assert_eq!(lists.iter().last().expect("there").issuers, ["a"]);
     }
 
     #[test]

@@ -222,9 +222,9 @@ impl Worker {
             }
             Purpose::Configured => Some(self.host.update_status(&body, (self.clock)())?),
             Purpose::Wanted { issuer } => {
-                let (info, issuers) = self.host.take_in_status(&body, (self.clock)())?;
+                let info = self.host.update_status(&body, (self.clock)())?;
                 let uri = task.location.to_string();
-                if info.uri != uri || !issuers.contains(issuer) {
+                if info.uri != uri || !info.issuers.contains(issuer) {
                     let why =
                         format!("`{uri}` has a status list for `{}`, or of another issuer than `{issuer}`", info.uri);
                     return Err(Error::host(Code::FetchOther, why));

@@ -326,7 +326,13 @@ mod tests {
 
     fn wanted(number: u64) -> Job {
         let location = Location::Url(format!("https://wallet.example/status/{number}"));
-        let held = StatusListInfo { uri: location.to_string(), issued_at: number, expires: None, ttl: None };
+        let held = StatusListInfo {
+            uri: location.to_string(),
+            issued_at: number,
+            expires: None,
+            ttl: None,
+            issuers: Vec::new(),
+        };
         let wanted = Job::new(Purpose::Wanted { issuer: "https://wallet.example".into() }, location);
         Job { held: Some(held), last_use: number, ..wanted }
     }

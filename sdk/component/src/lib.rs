@@ -83,8 +83,8 @@ impl GuestVerifier for HeldVerifier {
 
     fn update_status(&self, status_list_token: Vec<u8>, now: u64) -> Result<StatusListInfo, Failure> {
         let info = self.0.borrow_mut().update_status(&status_list_token, now).map_err(failure)?;
-        let core_sdk::StatusListInfo { uri, issued_at, expires, ttl, .. } = info;
-        Ok(StatusListInfo { uri, issued_at, expires, ttl })
+        let core_sdk::StatusListInfo { uri, issued_at, expires, ttl, issuers } = info;
+        Ok(StatusListInfo { uri, issued_at, expires, ttl, issuers })
     }
 
     fn submit(&self, vp_token: Vec<u8>, challenge: Challenge) -> Submission {

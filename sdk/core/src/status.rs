@@ -195,18 +195,6 @@ impl StatusList {
     }
 }
 
-impl Trust {
-    /// Names of those who signed a status list token and may publish it: a verifier reads the status of their credentials
-    /// from it, and of nobody else's. For whoever keeps tokens to hand them to several verifiers.
-    ///
-    /// # Errors
-    /// `status.*`, as far as the signature.
-    pub fn status_list_issuers(&self, token: &[u8], now: u64) -> Result<Vec<&str>, Error> {
-        let (_, issuers) = signed(token, self, now)?;
-        Ok(issuers.into_iter().filter_map(|place| self.name_at(place)).collect())
-    }
-}
-
 /// What a status list token says, and whose list it is.
 fn signed(token: &[u8], trust: &Trust, now: u64) -> Result<(Claims, Vec<usize>), Error> {
     if token.len() > MAX_STATUS_TOKEN_BYTES {

@@ -26,12 +26,9 @@ export interface Request {
   sameHolderAs?: string
 }
 
-/** A status list that was taken in, and who signed it where that is known: their next list takes its place. */
-export type HeldStatusList = StatusListInfo & { issuers?: string[] }
-
 /** A verifier in an instance of a WebAssembly module. What it refuses is a `BandpassError`; anything else is a trap. */
 export interface Core {
-  updateStatus(token: Uint8Array, now: number): HeldStatusList
+  updateStatus(token: Uint8Array, now: number): StatusListInfo
   verify(token: Uint8Array, request: Request, all: boolean): Verified[]
   /** Not in every build. */
   explain?(token: Uint8Array, request: Request): Check[]
@@ -43,11 +40,9 @@ export type WasmSource = string | URL | Response | Promise<Response> | BufferSou
 
 /** An implementation of the verifier. */
 export interface Engine {
-  /** Loads the module, unless that was done. */
+  /** Loads the module. Not called again once it succeeded. */
   load(source?: WasmSource): Promise<void>
-  /** How often the instance was replaced. */
-  readonly generation: number
-  /** Replaces the instance: every `Core` in it is gone. */
+  /** Gives up the instance and every `Core` in it: what is opened next is in a fresh one. */
   replace(): void
   /** `trust`: a trust list (JSON). */
   open(trust: Uint8Array): Core

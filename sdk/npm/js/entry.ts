@@ -1,5 +1,6 @@
 import type { Engine, WasmSource } from './engine.js'
 import type { Inspection } from './types.js'
+import { Runtime } from './runtime.js'
 import { inspectIn, Verifier, type VerifierOptions } from './verifier.js'
 
 /** See {@link entry}. */
@@ -20,8 +21,9 @@ export interface Entry {
 
 /** What a module of the package exports, for an implementation of the verifier. */
 export function entry(engine: Engine): Entry {
+  const runtime = new Runtime(engine)
   return {
-    createVerifier: (options) => Verifier.open(engine, options),
-    inspect: (token, wasm) => inspectIn(engine, token, wasm),
+    createVerifier: (options) => Verifier.open(runtime, options),
+    inspect: (token, wasm) => inspectIn(runtime, token, wasm),
   }
 }

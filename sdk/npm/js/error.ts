@@ -121,6 +121,12 @@ export interface Details {
   cause?: unknown
 }
 
+/** A refusal as the verifier says it. */
+export interface Failure extends Details {
+  code: Code
+  message: string
+}
+
 /** Why something was refused: the first check that failed. */
 export class BandpassError extends Error {
   override readonly name = 'BandpassError'

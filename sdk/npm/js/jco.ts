@@ -1,5 +1,5 @@
 import type { Core, Engine, Request, WasmSource } from './engine.js'
-import { BandpassError, type Code } from './error.js'
+import { BandpassError, type Failure } from './error.js'
 import type { Check, Evidence, Transaction, Verified } from './types.js'
 
 /** What jco makes of the component: `wit/` of the project, in JavaScript. */
@@ -17,7 +17,7 @@ interface Component {
 }
 
 interface WitVerifier {
-  updateStatus(token: Uint8Array, now: bigint): { uri: string; issuedAt: bigint; expires?: bigint; ttl?: bigint }
+  updateStatus(token: Uint8Array, now: bigint): { uri: string; issuedAt: bigint; expires?: bigint; ttl?: bigint; issuers: string[] }
   submit(token: Uint8Array, challenge: WitChallenge): WitSubmission
 }
 
@@ -59,14 +59,6 @@ type WitDemand = 'by-profile' | 'required' | 'not-required'
 type WitChallenge = ReturnType<typeof challenge>
 type WitRequirements = ReturnType<typeof requirements>
 
-interface Failure {
-  code: Code
-  message: string
-  claim?: string
-  expected?: string
-  actual?: string
-}
-
 /** The largest of the component's core modules: the verifier. */
 const VERIFIER = 'component.core.wasm'
 /** Something that it exports and no other module. */
@@ -81,30 +73,15 @@ export function jco(
   source: (given?: WasmSource) => WasmSource | Promise<WasmSource>,
   small: (name: string) => WebAssembly.Module,
 ): Engine {
-  let loading: Promise<WebAssembly.Module> | undefined
   let module: WebAssembly.Module | undefined
   let instance: Instance | undefined
-  let generation = 0
-  const start = async (given?: WasmSource) => {
-    const found = await compile(await source(given))
-    if (!WebAssembly.Module.exports(found).some(({ name }) => name === EXPORTED)) throw new TypeError('it is not the verifier')
-    return found
-  }
   return {
     async load(given) {
-      try {
-        module = await (loading ??= start(given))
-      } catch (error) {
-        // Another try may do better.
-        loading = undefined
-        throw error
-      }
-    },
-    get generation() {
-      return generation
+      const found = await compile(await source(given))
+      if (!WebAssembly.Module.exports(found).some(({ name }) => name === EXPORTED)) throw new TypeError('it is not the verifier')
+      module = found
     },
     replace() {
-      generation += 1
       instance = undefined
     },
     open(trust) {
@@ -148,12 +125,13 @@ class Instance {
       this.#with(this.#call(() => verifier.submit(token, challenge(request))), work)
     return {
       updateStatus: (token, now) => this.#call(() => {
-        const { uri, issuedAt, expires, ttl } = verifier.updateStatus(token, BigInt(now))
+        const { uri, issuedAt, expires, ttl, issuers } = verifier.updateStatus(token, BigInt(now))
         return {
           uri,
           issuedAt: Number(issuedAt),
           ...(expires !== undefined && { expires: Number(expires) }),
           ...(ttl !== undefined && { ttl: Number(ttl) }),
+          issuers,
         }
       }),
       verify: (token, request, all) => submit(token, request, (submission) => {

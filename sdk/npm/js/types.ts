@@ -161,6 +161,8 @@ export interface StatusListInfo {
   expires?: number
   /** `ttl`: seconds after which to fetch it anew. */
   ttl?: number
+  /** Who signed it: their credentials' status is read from it, and nobody else's. Their next list with this `uri` takes its place. */
+  issuers: string[]
 }
 
 /** A check and what came of it. */

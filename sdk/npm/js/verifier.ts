@@ -2,6 +2,7 @@
 import { list, members, mistake, read, request, statusToken, time, token as tokenBytes, trust as trustBytes } from './check.js'
 import type { Core, Engine, WasmSource } from './engine.js'
 import { BandpassError } from './error.js'
+import type { Runtime } from './runtime.js'
 import type { Check, Expected, Inspection, JsonObject, StatusListInfo, Token, Verified } from './types.js'
 
 /** What a verifier is made of. */
@@ -27,7 +28,7 @@ interface Held {
 
 /** Checks tokens against a trust list. No clock, no network: time and status lists are arguments. */
 export class Verifier {
-  readonly #engine: Engine
+  readonly #runtime: Runtime
   readonly #trust: Uint8Array
   /** By what takes their place, in the order in which they were taken in. */
   readonly #lists = new Map<string, Held>()
@@ -35,13 +36,13 @@ export class Verifier {
   #generation = -1
   #freed = false
 
-  private constructor(engine: Engine, trust: Uint8Array) {
-    this.#engine = engine
+  private constructor(runtime: Runtime, trust: Uint8Array) {
+    this.#runtime = runtime
     this.#trust = trust
   }
 
   /** @internal */
-  static async open(engine: Engine, options: VerifierOptions): Promise<Verifier> {
+  static async open(runtime: Runtime, options: VerifierOptions): Promise<Verifier> {
     const { trust, lists, now, wasm } = read('options', () => {
       const given = members('options', options, ['trust', 'statusLists', 'now', 'wasm'])
       const lists = list('statusLists', given.statusLists === undefined ? [] : given.statusLists).map((one) => statusToken(one as string | Uint8Array))
@@ -49,8 +50,8 @@ export class Verifier {
       const now = given.now === undefined ? 0 : time('now', given.now)
       return { trust: trustBytes(given.trust), lists, now, wasm: given.wasm as WasmSource | undefined }
     })
-    await load(engine, wasm)
-    const verifier = new Verifier(engine, trust)
+    await runtime.load(wasm)
+    const verifier = new Verifier(runtime, trust)
     verifier.#run(() => undefined)
     for (const one of lists) verifier.#update(one, now)
     return verifier
@@ -103,7 +104,7 @@ export class Verifier {
 
   /** Gives its memory back at once. Without it that is done when it is collected. */
   free(): void {
-    if (this.#core && this.#generation === this.#engine.generation) this.#core.free()
+    if (this.#core && this.#generation === this.#runtime.generation) this.#core.free()
     this.#core = undefined
     this.#freed = true
   }
@@ -114,26 +115,25 @@ export class Verifier {
   }
 
   #update(token: Uint8Array, now: number): StatusListInfo {
-    const { issuers, ...info } = this.#run((core) => core.updateStatus(token, now))
-    const key = JSON.stringify([info.uri, issuers])
+    const info = this.#run((core) => core.updateStatus(token, now))
+    const key = JSON.stringify([info.uri, info.issuers])
     this.#lists.delete(key)
     this.#lists.set(key, { token, now })
     return info
   }
 
-  /** Everything that happens in the instance. If it traps, nothing was decided, and nobody uses it again. */
   #run<T>(work: (core: Core) => T): T {
     if (this.#freed) throw new BandpassError('verifier.freed', 'the verifier was freed')
-    return trapped(this.#engine, () => work(this.#live()))
+    return this.#runtime.run((engine) => work(this.#live(engine)))
   }
 
   /** What is in the instance that counts now, with trust and status as before. */
-  #live(): Core {
-    if (!this.#core || this.#generation !== this.#engine.generation) {
-      const core = this.#engine.open(this.#trust)
+  #live(engine: Engine): Core {
+    if (!this.#core || this.#generation !== this.#runtime.generation) {
+      const core = engine.open(this.#trust)
       for (const { token, now } of this.#lists.values()) core.updateStatus(token, now)
       this.#core = core
-      this.#generation = this.#engine.generation
+      this.#generation = this.#runtime.generation
     }
     return this.#core
   }
@@ -144,41 +144,14 @@ export interface Verifier extends Disposable {}
 // Where the runtime has it: `using verifier = ..`.
 if (Symbol.dispose) Verifier.prototype[Symbol.dispose] = Verifier.prototype.free
 
-/** Engines whose instance is at work, or never came to an end of it. */
-const suspect = new WeakSet<Engine>()
-
-function trapped<T>(engine: Engine, work: () => T): T {
-  try {
-    if (suspect.has(engine)) engine.replace()
-    // First, for after a trap nothing is sure to run: the stack may be full.
-    suspect.add(engine)
-    const done = work()
-    suspect.delete(engine)
-    return done
-  } catch (cause) {
-    if (!(cause instanceof BandpassError))
-      throw new BandpassError('verifier.trap', 'the verifier trapped, and decided nothing', { cause })
-    suspect.delete(engine)
-    throw cause
-  }
-}
-
-async function load(engine: Engine, source?: WasmSource): Promise<void> {
-  try {
-    await engine.load(source)
-  } catch (cause) {
-    throw new BandpassError('verifier.wasm', 'the WebAssembly module could not be loaded', { cause })
-  }
-}
-
 /** @internal */
-export async function inspectIn(engine: Engine, token: string, wasm?: WasmSource): Promise<Inspection> {
+export async function inspectIn(runtime: Runtime, token: string, wasm?: WasmSource): Promise<Inspection> {
   const bytes = read('token', () => {
     if (typeof token !== 'string') throw mistake('token', 'is not a string')
     return tokenBytes(token)
   })
-  await load(engine, wasm)
-  return trapped(engine, () => {
+  await runtime.load(wasm)
+  return runtime.run((engine) => {
     if (!engine.inspect) throw new BandpassError('verifier.unsupported', 'this build does not inspect')
     return engine.inspect(bytes)
   })

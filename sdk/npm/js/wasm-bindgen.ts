@@ -1,5 +1,5 @@
 import type { Core, Engine, Request, WasmSource } from './engine.js'
-import { BandpassError, type Code } from './error.js'
+import { BandpassError, type Failure } from './error.js'
 import type { DecodedJws, Disclosure } from './types.js'
 
 /** What wasm-bindgen makes of `src/lib.rs`. */
@@ -20,39 +20,16 @@ interface GlueVerifier {
   free(): void
 }
 
-interface Failure {
-  code: Code
-  message: string
-  claim?: string
-  expected?: string
-  actual?: string
-}
-
 /** The verifier through wasm-bindgen. `source`: where the module is, unless the caller says so. */
 export function wasmBindgen(glue: Glue, source: (given?: WasmSource) => unknown): Engine {
-  let generation = 0
-  let loading: Promise<void> | undefined
-  const start = async (given?: WasmSource) => {
-    const exports = await glue.default({ module_or_path: await source(given) })
-    // Another module than ours may have been given, now or before.
-    if (!('verifier_verify' in exports)) throw new TypeError('it is not the verifier')
-  }
   const { inspect } = glue
   return {
     async load(given) {
-      try {
-        await (loading ??= start(given))
-      } catch (error) {
-        // Another try may do better.
-        loading = undefined
-        throw error
-      }
-    },
-    get generation() {
-      return generation
+      const exports = await glue.default({ module_or_path: await source(given) })
+      // Another module than ours may have been given, now or before.
+      if (!('verifier_verify' in exports)) throw new TypeError('it is not the verifier')
     },
     replace() {
-      generation += 1
       glue.__wbg_reset_state()
     },
     open(trust) {

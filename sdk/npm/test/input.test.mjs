@@ -111,7 +111,9 @@ test('status lists', async () => {
   const bytes = runInNewContext('Uint8Array').from(Buffer.from(list))
   const at = runInNewContext(`new Date(${now.getTime()})`)
   assert.equal(verifier.updateStatus(bytes, at).uri, 'https://wallet.example/status/1')
-  assert.deepEqual(Object.keys(verifier.updateStatus(list, now)).sort(), ['expires', 'issuedAt', 'ttl', 'uri'])
+  const info = verifier.updateStatus(list, now)
+  assert.deepEqual(Object.keys(info).sort(), ['expires', 'issuedAt', 'issuers', 'ttl', 'uri'])
+  assert.deepEqual(info.issuers, ['https://wallet.example'])
 })
 
 test('trust lists and other options', async () => {

@@ -21,7 +21,7 @@ const [packed] = JSON.parse(npm('pack', '--json', '--pack-destination', temporar
 const tarball = join(temporary, packed.filename)
 
 test('what is in it', () => {
-  const modules = ['challenge', 'check', 'common', 'engine', 'entry', 'error', 'file', 'inline', 'node', 'types', 'verifier',
+  const modules = ['challenge', 'check', 'common', 'engine', 'entry', 'error', 'file', 'inline', 'node', 'types', 'verifier', 'runtime',
     'wasm-bindgen', 'web', 'workerd', 'sd-jwt/node', 'sd-jwt/web', 'sd-jwt/workerd',
     'jco', 'component/node', 'component/parts', 'component/web', 'component/workerd']
   const wasm = ['sd-jwt.js', 'sd-jwt.wasm', 'verifier.base64.js', 'verifier.js', 'verifier.wasm',

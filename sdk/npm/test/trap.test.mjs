@@ -46,6 +46,16 @@ for (const [entry, module] of [['node.js', 'verifier.wasm'], ['component/node.js
     assert.equal(code(() => after.updateStatus(rollback.options.statusLists[1], rollback.options.now)), 'status.rollback')
   })
 
+  test(`${entry}: two issuers keep theirs at one address`, async () => {
+    const { options, token, expected } = given(vector('accept/status-beside-another-issuers'))
+    // Whichever came last.
+    for (const statusLists of [options.statusLists, options.statusLists.toReversed()]) {
+      const verifier = await createVerifier({ ...options, statusLists })
+      assert.equal(code(() => verifier.verify(deep, expected)), 'verifier.trap')
+      assert.equal(verifier.verify(token, expected).status, 'valid')
+    }
+  })
+
   test(`${entry}: a trap while a verifier is made`, async () => {
     const trust = JSON.stringify({ issuers: Array.from({ length: 20_000 }, () => ({})) })
     assert.equal(await codeOf(createVerifier({ trust })), 'verifier.trap')
