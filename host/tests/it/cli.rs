@@ -1,12 +1,12 @@
 //! The command line, as a user runs it.
 
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
 
 use bandpass_conformance::Vector;
 use serde_json::{Value, json};
+
+use crate::program::{self, Ran};
 
 const POLICY: &str = concat!(env!("BANDPASS_TARGET"), "/dist/plugins/retail-checkout.wasm");
 
@@ -16,31 +16,8 @@ struct Desk {
     vector: Vector,
 }
 
-struct Ran {
-    code: i32,
-    stdout: String,
-    stderr: String,
-}
-
-impl Ran {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|_| panic!("no JSON: {} {}", self.stdout, self.stderr))
-    }
-}
-
 fn bandpass<S: AsRef<std::ffi::OsStr>>(arguments: &[S], input: &[u8]) -> Ran {
-    let mut process = Command::new(env!("CARGO_BIN_EXE_bandpass"))
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("starts");
-    // The program may have read enough before the end.
-    let _ = process.stdin.take().expect("a pipe").write_all(input);
-    let Output { status, stdout, stderr } = process.wait_with_output().expect("ends");
-    let text = |bytes| String::from_utf8(bytes).expect("text");
-    Ran { code: status.code().expect("no signal"), stdout: text(stdout), stderr: text(stderr) }
+    program::bandpass(Path::new("."), arguments, input)
 }
 
 impl Desk {

@@ -3,6 +3,8 @@
 
 #[path = "../support/certificates.rs"]
 mod certificates;
+#[path = "../support/program.rs"]
+mod program;
 #[path = "../support/shop.rs"]
 mod shop;
 #[path = "../support/mod.rs"]

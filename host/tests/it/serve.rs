@@ -13,6 +13,7 @@ use prost::Message as _;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
+use crate::program::{self, Ran};
 use crate::web::{Page, Web};
 
 /// The caller's own trace (W3C Trace Context).
@@ -35,11 +36,10 @@ impl Drop for Serving {
     }
 }
 
+/// Its exit code, and everything that it says.
 fn bandpass(folder: &Path, arguments: &[&str]) -> (i32, String) {
-    let output =
-        Command::new(env!("CARGO_BIN_EXE_bandpass")).args(arguments).current_dir(folder).output().expect("it runs");
-    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    (output.status.code().expect("it ends"), text.into_owned())
+    let Ran { code, stdout, stderr } = program::bandpass(folder, arguments, &[]);
+    (code, stdout + &stderr)
 }
 
 /// Lines as they come.

@@ -10,22 +10,12 @@ use base64ct::{Base64UrlUnpadded, Encoding as _};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
+use crate::program::{Ran, bandpass};
+
 const RETAIL: &str = concat!(env!("BANDPASS_TARGET"), "/dist/plugins/retail-checkout.wasm");
 
 struct Till {
     folder: tempfile::TempDir,
-}
-
-struct Ran {
-    code: i32,
-    stdout: String,
-    stderr: String,
-}
-
-impl Ran {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|_| panic!("no JSON: {} {}", self.stdout, self.stderr))
-    }
 }
 
 impl Till {
@@ -37,13 +27,7 @@ impl Till {
 
     /// In the till's folder.
     fn run(&self, arguments: &[&str]) -> Ran {
-        let ran = Command::new(env!("CARGO_BIN_EXE_bandpass"))
-            .args(arguments)
-            .current_dir(self.folder.path())
-            .output()
-            .expect("starts");
-        let text = |bytes| String::from_utf8(bytes).expect("text");
-        Ran { code: ran.status.code().expect("no signal"), stdout: text(ran.stdout), stderr: text(ran.stderr) }
+        bandpass(self.folder.path(), arguments, &[])
     }
 
     fn with_store(&self, command: &str, more: &[&str]) -> Ran {
