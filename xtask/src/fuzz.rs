@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use crate::{Project, output, run, setup, step};
+use crate::{Project, npm, output, run, setup, step};
 
 /// Set where cargo calls this program in place of rustc, to instrument what is in the workspace and nothing else: p256
 /// and its like would be several times as slow, and what they branch on says nothing of the verifier.
@@ -33,6 +33,7 @@ const CASES_AN_HOUR: f64 = 20_000.0;
 const EVALUATIONS: &str = "10000";
 const ROUNDS: &str = "50";
 const DECISIONS: &str = "100000";
+const VERIFICATIONS: &str = "100000";
 /// Requests of each kind that are made up for the server.
 const EXAMPLES: &str = "500";
 
@@ -169,17 +170,21 @@ pub(crate) fn soak(project: &Project, cpu_hours: f64, seed: Option<u32>) -> Resu
             format!("{ROUNDS} kills a store, {DECISIONS} decisions"),
         ),
     ];
-    for (name, arguments, environment, what) in tests {
+    let logged = |name: &str, what: &str, work: &mut dyn FnMut() -> Result<()>| -> Result<()> {
         let start = Instant::now();
-        let tested = step(name, || {
+        let tested = step(name, work);
+        log(name, start.elapsed().as_secs_f64(), what, "", tested.is_err().into())?;
+        tested
+    };
+    for (name, arguments, environment, what) in tests {
+        logged(name, &what, &mut || {
             let mut cargo = project.cargo("test");
             cargo.arg("--release").args(arguments).args(["--", "--nocapture"]);
             run(cargo.envs(environment.iter().copied()))
-        });
-        log(name, start.elapsed().as_secs_f64(), &what, "", tested.is_err().into())?;
-        tested?;
+        })?;
     }
-    Ok(())
+    let what = format!("{VERIFICATIONS} verifications");
+    logged("npm package", &what, &mut || npm::verify_for_long(project, VERIFICATIONS))
 }
 
 /// A test at length: its name, what Cargo is told, the environment, and what that means.

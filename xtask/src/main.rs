@@ -87,11 +87,13 @@ fn main() -> Result<()> {
         Task::Fuzz { target, seconds } => fuzz::all(&project, target.as_deref(), seconds),
         Task::Soak { cpu_hours, seed } => fuzz::soak(&project, cpu_hours, seed),
         Task::Bench => {
+            setup::everything(&project)?;
             build::everything(&project)?;
             // The whole set, as everywhere: for one package alone features differ, and wasmtime would be compiled again.
             run(project
                 .cargo("bench")
-                .args(["--bench", "verify", "--bench", "host", "--bench", "http", "--bench", "native"]))
+                .args(["--bench", "verify", "--bench", "host", "--bench", "http", "--bench", "native"]))?;
+            run(Command::new("node").arg(project.root.join("conformance/peers/bench/bench.mjs")))
         }
         Task::Conformance { all_runtimes } => {
             if all_runtimes {

@@ -70,10 +70,20 @@ pub(crate) fn test(project: &Project) -> Result<()> {
         let folder = project.root.join("sdk/npm/test");
         let files = fs::read_dir(&folder)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
         let tests = files.iter().filter(|path| path.to_str().is_some_and(|path| path.ends_with(".test.mjs")));
-        let mut node = Command::new("node");
-        node.args(["--expose-gc", "--test"]).args(tests).current_dir(folder);
-        run(node.env("BANDPASS_PACKAGE", project.target.join("dist/npm")))
+        run(node_test(project).args(tests))
     })
+}
+
+/// Verifies so often, and looks at the memory that it takes.
+pub(crate) fn verify_for_long(project: &Project, verifications: &str) -> Result<()> {
+    run(node_test(project).arg("sdk/npm/test/memory.test.mjs").env("BANDPASS_VERIFICATIONS", verifications))
+}
+
+fn node_test(project: &Project) -> Command {
+    let mut node = Command::new("node");
+    node.args(["--expose-gc", "--test"]).current_dir(&project.root);
+    node.env("BANDPASS_PACKAGE", project.target.join("dist/npm"));
+    node
 }
 
 fn npm_program(project: &Project, program: &str) -> Command {

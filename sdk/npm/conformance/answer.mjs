@@ -49,12 +49,14 @@ export async function verdict(createVerifier, vector) {
   }
 }
 
-/** A line for each vector. */
-export async function answers({ createVerifier }, vectors) {
+/** The line for a vector. */
+export async function answer({ createVerifier }, vector) {
+  const found = await verdict(createVerifier, vector)
+  return { name: vector.name, result: 'code' in found ? 'refused' : 'accepted', ...found }
+}
+
+export async function answers(verifier, vectors) {
   const found = []
-  for (const vector of vectors) {
-    const one = await verdict(createVerifier, vector)
-    found.push({ name: vector.name, result: 'code' in one ? 'refused' : 'accepted', ...one })
-  }
+  for (const vector of vectors) found.push(await answer(verifier, vector))
   return found
 }

@@ -1,17 +1,15 @@
 // A project with a page, built by bundlers without configuration, in Chromium under a strict Content Security Policy.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { once } from 'node:events'
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
-import { extname, join } from 'node:path'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { promisify } from 'node:util'
-import { chromium } from 'playwright-core'
-import { build, createServer as createDevServer } from 'vite'
+import { build, createServer } from 'vite'
 import webpack from 'webpack'
 
+import { open, serve } from '../conformance/browser.mjs'
 import { PACKAGE, vector } from './help.mjs'
 
 const PAGE = '<!doctype html><title>Checkout</title><p role="status"></p><script type="module" src="/main.js"></script>'
@@ -29,17 +27,12 @@ try {
   say(\`\${error.code}: \${error.message}: \${error.cause}\`)
 }
 `
-const KINDS = { '.html': 'text/html', '.js': 'text/javascript', '.wasm': 'application/wasm' }
 let folder
 let browser
 
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'bandpass-'))
-  browser = await chromium.launch({
-    executablePath: '/usr/bin/chromium',
-    args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-      '--disable-component-update', '--disable-sync'],
-  })
+  browser = await open()
 })
 after(async () => {
   await browser?.close()
@@ -74,17 +67,11 @@ async function said(url) {
 }
 
 async function saidUnderPolicy(root) {
-  const server = createServer(async ({ url }, response) => {
-    const path = url === '/' ? '/index.html' : url
-    response.setHeader('content-security-policy', "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'")
-    const file = await readFile(join(root, path)).catch(() => undefined)
-    response.setHeader('content-type', KINDS[extname(path)] ?? 'text/plain').writeHead(file ? 200 : 404).end(file)
-  })
-  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const site = await serve((path) => readFile(join(root, path)))
   try {
-    return await said(`http://127.0.0.1:${server.address().port}/`)
+    return await said(site.url)
   } finally {
-    server.close()
+    site.close()
   }
 }
 
@@ -95,7 +82,7 @@ test('Vite', async () => {
 })
 
 test("Vite's development server", async () => {
-  const server = await createDevServer({ root: await project('vite-dev'), logLevel: 'silent', server: { port: 0, host: '127.0.0.1' } })
+  const server = await createServer({ root: await project('vite-dev'), logLevel: 'silent', server: { port: 0, host: '127.0.0.1' } })
   await server.listen()
   try {
     assert.equal(await said(`http://127.0.0.1:${server.httpServer.address().port}/`), '35.00')

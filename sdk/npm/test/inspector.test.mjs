@@ -1,14 +1,13 @@
 // The token inspector in Chromium, from disk and without a network. Pictures are left in `target/pictures`.
 import assert from 'node:assert/strict'
 import { generateKeyPairSync, sign } from 'node:crypto'
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
-import { chromium } from 'playwright-core'
 
+import { open } from '../conformance/browser.mjs'
 import { given, load, PACKAGE, vector } from './help.mjs'
 
 const dist = join(PACKAGE, '..')
@@ -16,19 +15,14 @@ const pictures = join(dist, '../pictures')
 const file = join(dist, 'inspector.html')
 const { createVerifier } = await load('inline.js')
 
-let profile, context, page
+let browser, context, page
 const requests = []
 const troubles = []
 
 before(async () => {
   await mkdir(pictures, { recursive: true })
-  profile = await mkdtemp(join(tmpdir(), 'bandpass-chromium-'))
-  context = await chromium.launchPersistentContext(profile, {
-    executablePath: '/usr/bin/chromium',
-    args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-      '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-    viewport: { width: 1280, height: 1000 },
-  })
+  browser = await open()
+  context = await browser.newContext({ viewport: { width: 1280, height: 1000 } })
   await context.setOffline(true)
   context.on('request', (request) => requests.push(request.url()))
   context.on('console', (message) => message.type() === 'error' && troubles.push(message.text()))
@@ -38,10 +32,7 @@ before(async () => {
   await settled()
 })
 
-after(async () => {
-  await context?.close()
-  if (profile) await rm(profile, { recursive: true, force: true })
-})
+after(() => browser?.close())
 
 /** Until the page has looked at what was entered. */
 const settled = () => page.locator('#result[aria-busy=false]').waitFor({ state: 'attached' })
