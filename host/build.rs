@@ -1,4 +1,4 @@
-//! Finds the verifier component that the host carries in it.
+//! Finds the components that the host carries in it.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,9 @@ fn main() {
     match target.and_then(Path::to_str) {
         Some(target) => {
             println!("cargo::rustc-env=BANDPASS_TARGET={target}");
-            println!("cargo::rerun-if-changed={target}/dist/verifier.wasm");
+            for component in ["dist/verifier.wasm", "gate.wasm", "no-ledger.wasm"] {
+                println!("cargo::rerun-if-changed={target}/{component}");
+            }
         }
         None => println!("cargo::error=the verifier component is not built yet: run `cargo xtask build` first"),
     }

@@ -9,11 +9,13 @@ mod certificate;
 mod draft;
 mod native;
 pub mod peers;
+mod policies;
 pub mod suite;
 mod vectors;
 
 pub use certificate::RelyingParty;
 pub use native::claim_path;
+pub use policies::{PolicyVector, Ruling, policies};
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -55,16 +57,20 @@ pub struct Vector {
 }
 
 impl Vector {
-    /// The status list tokens as bytes: one with a dot is a JWT, anything else base64url of a CWT, or nothing that it should
-    /// be.
+    /// The status list tokens as bytes.
     #[must_use]
     pub fn status_list_tokens(&self) -> Vec<Vec<u8>> {
-        let bytes = |token: &String| {
-            let cwt = Base64UrlUnpadded::decode_vec(token).ok().filter(|_| !token.contains('.'));
-            cwt.unwrap_or_else(|| token.clone().into_bytes())
-        };
-        self.status_lists.iter().map(bytes).collect()
+        status_list_tokens(&self.status_lists)
     }
+}
+
+/// One with a dot is a JWT, anything else base64url of a CWT, or nothing that it should be.
+fn status_list_tokens(tokens: &[String]) -> Vec<Vec<u8>> {
+    let bytes = |token: &String| {
+        let cwt = Base64UrlUnpadded::decode_vec(token).ok().filter(|_| !token.contains('.'));
+        cwt.unwrap_or_else(|| token.clone().into_bytes())
+    };
+    tokens.iter().map(bytes).collect()
 }
 
 /// What a token is judged by.

@@ -6,7 +6,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use bandpass_core::{Expected, Requirements, Trust, Verifier};
-use bandpass_roles::{Issuer, Key, StatusList};
+use bandpass_roles::{Issuer, Key, StatusList, StatusTimes};
 use serde_json::json;
 
 /// Whatever is allocated for a presentation of 2 KB, freed again or not.
@@ -97,7 +97,8 @@ fn a_status_list_takes_its_decoded_bytes() {
     for bits in [1, 2, 4, 8] {
         let mut list = StatusList::new(bits, ENTRIES).expect("bits");
         (0..ENTRIES).step_by(97).for_each(|index| assert!(list.set(index, 1)));
-        let token = issuer.sign_status_list(&list, 1_790_000_000, 1_790_003_600);
+        let times = StatusTimes { issued_at: 1_790_000_000, expires: 1_790_003_600, ttl: 300 };
+        let token = issuer.sign_status_list(1, &list, &times);
         let mut verifier = Verifier::new(Trust::from_json(trust.to_string().as_bytes()).expect("a trust list"));
         COUNT.set(Some(Count::default()));
         let info = verifier.update_status(token.as_bytes(), 1_790_000_000);

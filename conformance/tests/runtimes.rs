@@ -84,6 +84,9 @@ fn columns(vectors: &[Vector]) -> Result<Vec<Column>> {
         command.arg(programs.join(program)).arg(entry);
         command
     };
+    let mut deno = Command::new("node");
+    deno.arg(root()?.join("sdk/npm/node_modules/deno/bin.cjs")).args(["run", "--allow-read"]);
+    deno.arg(programs.join("node.mjs")).arg("web.js");
     let mut wasmtime = Command::new(target()?.join("release/bandpass"));
     wasmtime.args(["conformance", "--answer"]);
     let native = vectors.iter().map(|vector| Some(vector.verdict())).collect();
@@ -93,6 +96,7 @@ fn columns(vectors: &[Vector]) -> Result<Vec<Column>> {
         ("Node", node("node.mjs", "node.js")),
         ("Node, `/inline`", node("node.mjs", "inline.js")),
         ("Node, `/component`", node("node.mjs", "component/node.js")),
+        ("Deno", deno),
         ("Chromium", node("chromium.mjs", "web.js")),
         ("Chromium, `/component`", node("chromium.mjs", "component/web.js")),
         ("workerd", node("workerd.mjs", "workerd.js")),

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use bandpass_conformance::peers::{python, root};
 use bandpass_core::{Challenge, Code, Demand, Expected, Requirements, Status, Trust, Verifier};
-use bandpass_roles::{Issuer, Key, StatusList};
+use bandpass_roles::{Issuer, Key, StatusList, StatusTimes};
 use base64ct::{Base64UrlUnpadded, Encoding as _};
 use serde_json::{Value, json};
 
@@ -142,9 +142,10 @@ fn the_libraries_read_ours() {
             (0..1_000_u32).map(|place| u8::try_from(place * 7 % (1 << bits)).expect("fits")).collect::<Vec<_>>();
         let mut list = StatusList::new(bits, values.len()).expect("bits");
         values.iter().enumerate().for_each(|(place, value)| assert!(list.set(place, *value)));
+        let times = StatusTimes { issued_at: now - 60, expires: now + 3_600, ttl: 300 };
         cases.push(json!({"name": format!("{bits} bits"), "format": "jwt", "trust": {"issuers": [entry]},
-            "token": issuer.sign_status_list(&list, now - 60, now + 3_600), "now": now, "values": values,
-            "uri": entry["status_uris"][0]}));
+            "token": issuer.sign_status_list(1, &list, &times), "now": now, "values": values,
+            "uri": issuer.status_uri(1)}));
     }
     for reader in [Peer::Npm, Peer::PyPi] {
         assert_eq!(refused_by(reader, &cases), Vec::<String>::new(), "{reader:?}");

@@ -69,11 +69,14 @@ fn change_chain(bytes: &mut Unstructured<'_>) -> Result<()> {
     let submission = case.verifier.submit(token.as_bytes(), expected.challenge().expect("a challenge"));
     let verdict = submission.verify(&expected.query_id, &expected.requirements.to_core());
     explains(&submission.explain(&expected.query_id, &expected.requirements.to_core()), &verdict);
+    let known = changed.iter().all(|der| KNOWN.contains(der));
     match &verdict {
-        Ok(_) => assert!(changed.iter().all(|der| KNOWN.contains(der)), "{}: a new certificate", case.vector.name),
+        Ok(_) => assert!(known, "{}: a new certificate", case.vector.name),
         Err(error) => {
             let code = error.code().as_str();
-            assert!(code.starts_with("issuer.") || code == "token.too-large", "{error}");
+            // Another vector's chain can be good, and not of an authority that the query names.
+            let other = known && code == "claims.authority";
+            assert!(code.starts_with("issuer.") || code == "token.too-large" || other, "{error}");
             assert!(changed != *chain, "{}: {error}", case.vector.name);
         }
     }

@@ -79,7 +79,7 @@ pub async fn verify_audit(
         }
     }
     report.anchors = anchors.len();
-    let heads = store.transact(Keys::at(0).chains(), |rows| rows.all::<Chain>()).await?;
+    let heads = store.transact(Keys::at(0).whole(Table::Chain), |rows| rows.all::<Chain>()).await?;
     let mut chains = heads.into_iter().map(|head| (head.name.clone(), Some(head))).collect::<BTreeMap<_, _>>();
     for anchor in &anchors {
         chains.entry(anchor.position.chain.clone()).or_insert(None);

@@ -116,8 +116,8 @@ pub(crate) struct ConfigFile {
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct FetchFile {
-    ca: Option<PathBuf>,
+pub(crate) struct FetchFile {
+    pub(crate) ca: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]

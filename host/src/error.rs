@@ -138,6 +138,66 @@ bandpass_core::codes! {
     AuditRewritten = "audit.rewritten",
     /// A checkpoint or a receipt was not signed by the host's key.
     AuditSignature = "audit.signature",
+    /// The registry has no account with this key.
+    AccountUnknown = "account.unknown",
+    /// The registry has an account with this key already.
+    AccountKnown = "account.known",
+    /// The request has no `DPoP` proof, or several.
+    DpopMissing = "dpop.missing",
+    /// The `DPoP` proof is not what RFC 9449 says.
+    DpopMalformed = "dpop.malformed",
+    /// The `DPoP` proof was not signed by the key in it.
+    DpopSignature = "dpop.signature",
+    /// The `DPoP` proof is for another method, address or access token.
+    DpopRequest = "dpop.request",
+    /// The `DPoP` proof was made too long ago, or later than now.
+    DpopStale = "dpop.stale",
+    /// The `DPoP` proof was used before.
+    DpopUsed = "dpop.used",
+    /// The request has no access token.
+    AccessTokenMissing = "access-token.missing",
+    /// The access token is not what RFC 9068 says, or unknown.
+    AccessTokenMalformed = "access-token.malformed",
+    /// The access token was not signed by the authorization server.
+    AccessTokenSignature = "access-token.signature",
+    /// The access token is by another issuer, or for another audience.
+    AccessTokenAudience = "access-token.audience",
+    /// The access token has expired.
+    AccessTokenExpired = "access-token.expired",
+    /// The access token is bound to another key than that of the `DPoP` proof, or to another account.
+    AccessTokenKey = "access-token.key",
+    /// What a band or a phone signed is not what its type says.
+    ProofMalformed = "proof.malformed",
+    /// What a band or a phone should have signed was not signed by the key in it.
+    ProofSignature = "proof.signature",
+    /// What a band or a phone signed is for somebody else.
+    ProofAudience = "proof.audience",
+    /// What a band or a phone signed was signed too long ago, or later than now.
+    ProofStale = "proof.stale",
+    /// The nonce that a band or a phone signed is unknown, has expired or was used.
+    ProofNonce = "proof.nonce",
+    /// The maker's attestation is not what its type says.
+    AttestationMalformed = "attestation.malformed",
+    /// The registry does not know the maker.
+    AttestationMaker = "attestation.maker",
+    /// The maker's attestation was not signed by the maker.
+    AttestationSignature = "attestation.signature",
+    /// The maker attests another band.
+    AttestationBand = "attestation.band",
+    /// The maker's attestation has expired.
+    AttestationExpired = "attestation.expired",
+    /// The credential offer is unknown, has expired or was used.
+    OfferUnknown = "offer.unknown",
+    /// The registry issues no such credential.
+    IssueConfiguration = "issue.configuration",
+    /// As many keys of the band as of the phone are needed, at least one, and no more than a batch has.
+    IssueBatch = "issue.batch",
+    /// The band has as many credentials that have not expired as it may.
+    IssueLimit = "issue.limit",
+    /// A key of the batch is there twice, or is that of a band, phone or account; or the proof is by none of the batch.
+    IssueKey = "issue.key",
+    /// There is no such status list here.
+    StatusListUnknown = "status-list.unknown",
     /// A file with a trust list or status list can't be read.
     FetchFile = "fetch.file",
     /// What is to be fetched has no `https` URL without credentials, fragment and dots, or plain `http` beyond this machine.
@@ -182,6 +242,8 @@ pub enum Error {
         /// One sentence for people.
         message: String,
     },
+    /// The registry refused what would change a pairing.
+    Pairing(bandpass_pairing::Code),
 }
 
 impl Error {
@@ -210,6 +272,7 @@ impl Error {
         match self {
             Self::Refused(failure) => &failure.code,
             Self::Host { code, .. } => code.as_str(),
+            Self::Pairing(code) => code.as_str(),
         }
     }
 
@@ -219,6 +282,7 @@ impl Error {
         match self {
             Self::Refused(failure) => &failure.message,
             Self::Host { message, .. } => message,
+            Self::Pairing(code) => code.meaning(),
         }
     }
 
@@ -248,6 +312,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Host { code, message } => write!(f, "{}: {message}", code.as_str()),
+            Self::Pairing(code) => write!(f, "{code}: {}", code.meaning()),
             Self::Refused(Failure { code, message, claim, expected, actual }) => {
                 write!(f, "{code}: {message}")?;
                 for (name, value) in [("claim", claim), ("expected", expected), ("found", actual)] {
@@ -262,6 +327,24 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+impl From<bandpass_pairing::Code> for Error {
+    fn from(code: bandpass_pairing::Code) -> Self {
+        Self::Pairing(code)
+    }
+}
+
+impl From<bandpass_roles::device::Refusal> for Error {
+    fn from(refusal: bandpass_roles::device::Refusal) -> Self {
+        Self::Refused(Failure {
+            code: refusal.as_str().into(),
+            message: refusal.meaning().into(),
+            claim: None,
+            expected: None,
+            actual: None,
+        })
+    }
+}
 
 impl From<bandpass_core::Error> for Error {
     fn from(error: bandpass_core::Error) -> Self {

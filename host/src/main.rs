@@ -11,8 +11,8 @@ use anstream::{eprintln, println};
 use clap::{Parser, Subcommand};
 
 use command::{
-    audit, challenge, check, compile, conformance, decide, demo, explain, inspect, key, merchant, migrate, plugin,
-    prune, respond, serve, signing_key, verify, void, wallet,
+    audit, band, challenge, check, compile, compose, conformance, decide, demo, explain, inspect, key, merchant,
+    migrate, owner, phone, plugin, prune, registry, respond, serve, signing_key, verify, void, wallet,
 };
 
 /// Verifies tokens that are bound to a wearable, and runs merchants' policies on them.
@@ -40,8 +40,13 @@ enum Command {
     Respond(respond::Respond),
     Void(void::Void),
     Plugin(plugin::Plugin),
+    Compose(compose::Compose),
     Serve(serve::Serve),
     Wallet(wallet::Wallet),
+    Registry(registry::Registry),
+    Owner(owner::Owner),
+    Band(band::Band),
+    Phone(phone::Phone),
     Check(check::Check),
     Merchant(merchant::Merchant),
     Key(key::Key),
@@ -57,6 +62,15 @@ enum Command {
 }
 
 impl Command {
+    /// Whether it sets up its own log.
+    fn is_server(&self) -> bool {
+        match self {
+            Self::Serve(_) => true,
+            Self::Registry(registry) => registry.is_server(),
+            _ => false,
+        }
+    }
+
     /// Whether JSON was asked for.
     fn json(&self) -> bool {
         match self {
@@ -67,6 +81,7 @@ impl Command {
             Self::Respond(respond) => respond.json,
             Self::Void(void) => void.json,
             Self::Plugin(plugin) => plugin.json,
+            Self::Compose(compose) => compose.json,
             Self::Check(check) => check.json,
             Self::Audit(audit) => audit.json(),
             Self::Inspect(inspect) => inspect.json,
@@ -74,8 +89,12 @@ impl Command {
             Self::Conformance(conformance) => conformance.json,
             Self::Migrate(migrate) => migrate.json,
             Self::Prune(prune) => prune.json,
+            Self::Owner(owner) => owner.json,
+            Self::Band(band) => band.json,
+            Self::Phone(phone) => phone.json,
             Self::CompileComponent(_)
             | Self::Serve(_)
+            | Self::Registry(_)
             | Self::Wallet(_)
             | Self::Merchant(_)
             | Self::Key(_)
@@ -122,8 +141,7 @@ fn main() -> ExitCode {
         eprintln!("bandpass: no command given; see `bandpass --help`");
         return USAGE.into();
     };
-    // A server sets up its own.
-    if !matches!(command, Command::Serve(_)) {
+    if !command.is_server() {
         telemetry::log(telemetry::Log::Plain);
     }
     let json = command.json();
@@ -135,8 +153,13 @@ fn main() -> ExitCode {
         Command::Respond(respond) => respond.run(),
         Command::Void(void) => void.run(),
         Command::Plugin(plugin) => plugin.run(),
+        Command::Compose(compose) => compose.run(),
         Command::Serve(serve) => serve.run(),
         Command::Wallet(wallet) => wallet.run(),
+        Command::Registry(registry) => registry.run(),
+        Command::Owner(owner) => owner.run(),
+        Command::Band(band) => band.run(),
+        Command::Phone(phone) => phone.run(),
         Command::Check(check) => check.run(),
         Command::Merchant(merchant) => merchant.run(),
         Command::Key(key) => key.run(),

@@ -255,7 +255,7 @@ impl Worker {
             ("webhook-timestamp", now.to_string()),
             ("webhook-signature", signatures.join(" ")),
         ];
-        self.client.post(&webhook.url, &headers, &delivery.body)
+        self.client.post(&webhook.url, "application/json", &headers, &delivery.body)
     }
 }
 

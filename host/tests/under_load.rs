@@ -3,6 +3,8 @@
 //! `BANDPASS_EXAMPLES` how many requests of each kind are made up, at most, 60 otherwise.
 #![expect(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "support/provider.rs"]
+mod provider;
 #[path = "support/shop.rs"]
 mod shop;
 #[path = "support/site.rs"]
@@ -19,8 +21,9 @@ use std::time::{Duration, Instant};
 
 use bandpass::{Store, verify_audit};
 use bandpass_testing::Postgres;
+use provider::{Provider, clock};
 use rust_decimal::Decimal;
-use serde_json::Value;
+use serde_json::{Value, json};
 use shop::{daily, settings};
 use site::{Serving, Site, Till, now, transaction_id, vp_token};
 use tokio::io::copy_bidirectional;
@@ -355,11 +358,16 @@ fn nonsense_is_refused() {
     let store = site.folder().join("store.sqlite").to_string_lossy().into_owned();
     fs::write(site.folder().join("schemathesis.toml"), NONSENSE).expect("written");
     let mut serving = site.serve("till-1", &store);
-    let as_merchant = schemathesis(&site, serving.address, site.merchant_key(), &[]);
-    let as_operator = schemathesis(&site, serving.address, site.operator_key(), &["--include-tag", "operator"]);
+    let ask = |key: &str, which: &[&str]| {
+        let header = format!("Authorization: Bearer {key}");
+        let arguments = [&["--header", &header], which].concat();
+        schemathesis(site.folder(), &serving.address.to_string(), &arguments, "host_hooks.py", &[])
+    };
+    let as_merchant = ask(site.merchant_key(), &[]);
+    let as_operator = ask(site.operator_key(), &["--include-tag", "operator"]);
     let refused = refused(&site, serving.address);
     eprintln!("{as_merchant} requests as a merchant, {as_operator} as the operator; {refused} refused with 4xx");
-    assert!(as_merchant + as_operator >= 1_000);
+    assert!(as_merchant + as_operator >= 1_000 && refused >= 1_000);
     assert!(serving.is_running());
     let log = serving.log();
     assert!(!log.contains("panicked"), "{log}");
@@ -379,19 +387,64 @@ fn refused(site: &Site, address: SocketAddr) -> usize {
 }
 
 /// Returns how many requests were made, each as it should be answered.
-fn schemathesis(site: &Site, address: SocketAddr, key: &str, which: &[&str]) -> usize {
+fn schemathesis(folder: &Path, address: &str, arguments: &[&str], hooks: &str, environment: &[(&str, &str)]) -> usize {
     let program = Path::new(env!("BANDPASS_TARGET")).join("python/bin/schemathesis");
+    let hooks = Path::new(env!("CARGO_MANIFEST_DIR")).join("../conformance/peers").join(hooks);
     let output = Command::new(program)
-        .current_dir(site.folder())
-        .args(["run", &format!("http://{address}/openapi.json"), "--header", &format!("Authorization: Bearer {key}")])
+        .current_dir(folder)
+        .args(["run", &format!("http://{address}/openapi.json")])
         .args(["--max-examples", &number("BANDPASS_EXAMPLES", 60).to_string()])
-        .args(which)
+        .args(arguments)
+        .env("SCHEMATHESIS_HOOKS", hooks)
+        .envs(environment.iter().copied())
         .output()
         .expect("run `cargo xtask setup` first");
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     let count = said.lines().find_map(|line| line.trim().split_once(" generated,")?.0.parse().ok());
     count.unwrap_or_else(|| panic!("{said}"))
+}
+
+/// The same for a registry: by nobody, and by those who have keys there, on their bands.
+#[tokio::test(flavor = "multi_thread")]
+async fn nonsense_is_refused_by_a_registry() {
+    let store = Store::in_memory().expect("a store");
+    let provider = Provider::start(store.clone(), "").await;
+    let asked = tokio::task::spawn_blocking(move || {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut lin = provider.person("Lin");
+        provider.pair(&mut lin).expect("paired");
+        let mut wei = provider.person("Wei");
+        provider.pair(&mut wei).expect("paired");
+        let devices = [serde_json::to_value(&lin.band), serde_json::to_value(&lin.phone)];
+        let [band, phone] = devices.map(|device| device.expect("a device")["key"].take());
+        let known = json!({
+            "address": provider.address,
+            "operator_key": provider.operator_key,
+            "bands": [lin.band.thumbprint(), wei.band.thumbprint()],
+            "access_token": provider.token(&lin, Some(clock())),
+            "owner": lin.account.to_private_jwk(),
+            "phone": phone,
+            "band": band,
+            "stranger": wei.account.to_private_jwk(),
+        });
+        let address = provider.address.trim_start_matches("http://");
+        fs::write(folder.path().join("schemathesis.toml"), NONSENSE).expect("written");
+        let by_nobody = schemathesis(folder.path(), address, &["--phases", "coverage"], "host_hooks.py", &[]);
+        // Whoever leaves key or proof out is given one.
+        let more = format!("{NONSENSE}ignored_auth.enabled = false\nmissing_required_header.enabled = false\n");
+        fs::write(folder.path().join("schemathesis.toml"), more).expect("written");
+        let known = [("BANDPASS_REGISTRY", &*known.to_string())];
+        let with_keys = ["--phases", "coverage,fuzzing"];
+        (by_nobody, schemathesis(folder.path(), address, &with_keys, "registry_hooks.py", &known))
+    });
+    let (by_nobody, with_keys) = asked.await.expect("no panic");
+    eprintln!("{by_nobody} requests by nobody, {with_keys} with keys");
+    assert!(by_nobody >= 200 && with_keys >= 500);
+    let report = verify_audit(&store, &[], &[], &[]).await.expect("read");
+    assert!(report.findings.is_empty(), "{:?}", report.findings);
+    // For each of two: account, enrolment; open, pair, issue. What is more was asked for with keys.
+    assert!(report.entries["wallet.example"] > 2 * 5, "{:?}", report.entries);
 }
 
 /// What a decision leaves in memory is not kept.

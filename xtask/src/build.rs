@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use wit_component::ComponentEncoder;
 
 use crate::setup::{self, WASM};
-use crate::{Project, npm, run, step};
+use crate::{Project, checkout, npm, run, step};
 
 /// A crate that becomes a component, and where that goes below the target folder.
 struct Guest {
@@ -22,6 +22,9 @@ const VERIFIER: Guest = Guest { package: "bandpass-component", component: "dist/
 const GUESTS: &[Guest] = &[
     VERIFIER,
     Guest { package: "retail-checkout", component: "dist/plugins/retail-checkout.wasm" },
+    Guest { package: "sign-in", component: "dist/plugins/sign-in.wasm" },
+    Guest { package: "bandpass-gate", component: "gate.wasm" },
+    Guest { package: "bandpass-no-ledger", component: "no-ledger.wasm" },
     Guest { package: "hostile", component: "hostile.wasm" },
 ];
 
@@ -30,6 +33,7 @@ pub(crate) fn everything(project: &Project) -> Result<()> {
     setup::for_build(project)?;
     step("guests", || guests(project))?;
     npm::package(project)?;
+    checkout::package(project)?;
     // With examples, which take the dependencies of tests: without those features would change, and wasmtime be compiled again.
     step("host", || run(project.cargo("build").args(["--release", "--bins", "--examples"])))
 }

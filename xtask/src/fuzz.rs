@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use crate::{Project, npm, output, run, setup, step};
+use crate::{Project, checkout, npm, output, run, setup, step};
 
 /// Set where cargo calls this program in place of rustc, to instrument what is in the workspace and nothing else: p256
 /// and its like would be several times as slow, and what they branch on says nothing of the verifier.
@@ -34,6 +34,8 @@ const EVALUATIONS: &str = "10000";
 const ROUNDS: &str = "50";
 const DECISIONS: &str = "100000";
 const VERIFICATIONS: &str = "100000";
+/// Purchases in the edge worker's soak.
+const PURCHASES: &str = "10000";
 /// Requests of each kind that are made up for the server.
 const EXAMPLES: &str = "500";
 
@@ -144,7 +146,7 @@ pub(crate) fn soak(project: &Project, cpu_hours: f64, seed: Option<u32>) -> Resu
     })?;
     let cases = format!("{:.0}", (CASES_AN_HOUR * cpu_hours).ceil());
     let seed_text = seed.to_string();
-    let tests: [Long<'_>; 4] = [
+    let tests: [Long<'_>; 5] = [
         (
             "property tests",
             &["--package", "bandpass-roles", "--test", "round_trip"],
@@ -162,6 +164,12 @@ pub(crate) fn soak(project: &Project, cpu_hours: f64, seed: Option<u32>) -> Resu
             &["--test", "it", "durability::"],
             &[("BANDPASS_ROUNDS", ROUNDS)],
             format!("{ROUNDS} kills a store"),
+        ),
+        (
+            "registry",
+            &["--test", "it", "registry_durability::"],
+            &[("BANDPASS_ROUNDS", ROUNDS)],
+            format!("{ROUNDS} kills"),
         ),
         (
             "server",
@@ -184,7 +192,9 @@ pub(crate) fn soak(project: &Project, cpu_hours: f64, seed: Option<u32>) -> Resu
         })?;
     }
     let what = format!("{VERIFICATIONS} verifications");
-    logged("npm package", &what, &mut || npm::verify_for_long(project, VERIFICATIONS))
+    logged("npm package", &what, &mut || npm::verify_for_long(project, VERIFICATIONS))?;
+    let what = format!("{PURCHASES} purchases, 1 % trap");
+    logged("edge-worker", &what, &mut || checkout::sell_for_long(project, PURCHASES))
 }
 
 /// A test at length: its name, what Cargo is told, the environment, and what that means.

@@ -1,6 +1,7 @@
 //! Sets up, builds, runs and tests Bandpass.
 
 mod build;
+mod checkout;
 mod fuzz;
 mod npm;
 mod setup;
@@ -34,6 +35,8 @@ enum Task {
     },
     /// Build and test the npm package and the token inspector alone: `target/dist/npm/`, `target/dist/inspector.html`.
     Npm,
+    /// Build everything, and test the checkout element and the examples alone: `target/dist/checkout/`.
+    Checkout,
     /// Fuzz what reads bytes that anybody may send.
     Fuzz {
         /// One target; otherwise every one.
@@ -56,7 +59,7 @@ enum Task {
     Bench,
     /// Run the conformance vectors through the verifier.
     Conformance {
-        /// Natively, and in wasmtime, Node, Chromium and workerd.
+        /// Natively, and in wasmtime, Node, Deno, Chromium and workerd.
         #[arg(long)]
         all_runtimes: bool,
     },
@@ -82,7 +85,15 @@ fn main() -> Result<()> {
             setup::debian_packages()?;
             build::verifier(&project)?;
             npm::package(&project)?;
-            npm::test(&project)
+            npm::types(&project)?;
+            node_tests(&project, &[npm::TESTS])
+        }
+        Task::Checkout => {
+            setup::debian_packages()?;
+            setup::for_examples(&project)?;
+            build::everything(&project)?;
+            checkout::types(&project)?;
+            node_tests(&project, &checkout::TESTS)
         }
         Task::Fuzz { target, seconds } => fuzz::all(&project, target.as_deref(), seconds),
         Task::Soak { cpu_hours, seed } => fuzz::soak(&project, cpu_hours, seed),
@@ -90,9 +101,9 @@ fn main() -> Result<()> {
             setup::everything(&project)?;
             build::everything(&project)?;
             // The whole set, as everywhere: for one package alone features differ, and wasmtime would be compiled again.
-            run(project
-                .cargo("bench")
-                .args(["--bench", "verify", "--bench", "host", "--bench", "http", "--bench", "native"]))?;
+            run(project.cargo("bench").args([
+                "--bench", "verify", "--bench", "host", "--bench", "http", "--bench", "status", "--bench", "native",
+            ]))?;
             run(Command::new("node").arg(project.root.join("conformance/peers/bench/bench.mjs")))
         }
         Task::Conformance { all_runtimes } => {
@@ -127,7 +138,33 @@ fn test(project: &Project, arguments: &[String]) -> Result<()> {
         ]))
     })?;
     run(project.cargo("test").arg("--release").args(arguments))?;
-    if arguments.is_empty() { npm::test(project) } else { Ok(()) }
+    if !arguments.is_empty() {
+        return Ok(());
+    }
+    npm::types(project)?;
+    checkout::types(project)?;
+    node_tests(project, &[&[npm::TESTS], &checkout::TESTS[..]].concat())
+}
+
+/// Passes the tests in these folders, two files at a time: most wait for a browser, or a server.
+fn node_tests(project: &Project, folders: &[&str]) -> Result<()> {
+    step("tests in JavaScript", || {
+        let mut files = Vec::new();
+        for folder in folders {
+            for entry in std::fs::read_dir(project.root.join(folder)).with_context(|| (*folder).to_owned())? {
+                files.push(entry?.path());
+            }
+        }
+        let tests = files.iter().filter(|path| path.to_str().is_some_and(|path| path.ends_with(".test.mjs")));
+        run(node_test(project).arg("--test-concurrency=2").args(tests))
+    })
+}
+
+fn node_test(project: &Project) -> Command {
+    let mut node = Command::new("node");
+    node.args(["--expose-gc", "--test"]).current_dir(&project.root);
+    node.env("BANDPASS_TARGET", &project.target).env("BANDPASS_PACKAGE", project.target.join("dist/npm"));
+    node
 }
 
 /// Where things are.
@@ -149,6 +186,12 @@ impl Project {
     fn cargo(&self, command: &str) -> Command {
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.current_dir(&self.root).arg(command);
+        // What `cargo run` says of this very package. Build scripts look at it: they and all that is built on them would be
+        // built anew whenever cargo is called without it, and again with it.
+        let ours = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(ours)) {
+            cargo.env_remove(name);
+        }
         cargo
     }
 }

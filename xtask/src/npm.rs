@@ -10,31 +10,19 @@ use sha2::{Digest as _, Sha256};
 
 use crate::build::{optimise, rustflags};
 use crate::setup::WASM;
-use crate::{Project, run, step};
+use crate::{Project, node_test, run, step};
 
-const TSC: &str = "node_modules/typescript/bin/tsc";
+pub(crate) const TSC: &str = "node_modules/typescript/bin/tsc";
 
 /// Its name in `wasm/`, and what `cargo build` is told.
 const MODULES: &[(&str, &[&str])] = &[("verifier", &[]), ("sd-jwt", &["--no-default-features"])];
 
-/// What is copied as it is: from the project's root, and what it is called in the package.
-const COPIED: &[(&str, &str)] = &[
-    ("sdk/npm/package.json", "package.json"),
-    ("sdk/npm/README.md", "README.md"),
-    ("LICENSE-APACHE", "LICENSE-APACHE"),
-    ("LICENSE-MIT", "LICENSE-MIT"),
-];
-
 /// Builds `target/dist/npm`: what `npm pack` there packs is the package. And from it `target/dist/inspector.html`.
 pub(crate) fn package(project: &Project) -> Result<()> {
     step("npm package", || {
-        let package = project.target.join("dist/npm");
-        // What is no longer made must not be packed.
-        if package.exists() {
-            fs::remove_dir_all(&package)?;
-        }
+        let package = begin(project, "npm")?;
         let wasm = package.join("wasm");
-        fs::create_dir_all(&wasm)?;
+        fs::create_dir(&wasm)?;
         for (name, features) in MODULES {
             let made = module(project, name, features)?;
             for file in [format!("{name}.js"), format!("{name}.wasm")] {
@@ -46,9 +34,6 @@ pub(crate) fn package(project: &Project) -> Result<()> {
         fs::write(wasm.join("verifier.base64.js"), inline)?;
         let component = project.target.join("dist/verifier.wasm");
         run(npm_program(project, "component.mjs").arg(component).arg(&wasm))?;
-        for (from, to) in COPIED {
-            fs::copy(project.root.join(from), package.join(to)).with_context(|| (*from).to_owned())?;
-        }
         // Comments are for whoever reads declarations.
         for emit in
             [["--declaration", "false", "--removeComments"], ["--emitDeclarationOnly", "--removeComments", "false"]]
@@ -61,29 +46,37 @@ pub(crate) fn package(project: &Project) -> Result<()> {
     })
 }
 
-/// Tests the package.
-pub(crate) fn test(project: &Project) -> Result<()> {
+/// Empties the folder of a package in `target/dist/`, for what is no longer made must not be packed, and copies what stays
+/// as it is.
+pub(crate) fn begin(project: &Project, name: &str) -> Result<PathBuf> {
+    let package = project.target.join("dist").join(name);
+    if package.exists() {
+        fs::remove_dir_all(&package)?;
+    }
+    fs::create_dir_all(&package)?;
+    let own = project.root.join("sdk").join(name);
+    for (folder, file) in
+        [(&own, "package.json"), (&own, "README.md"), (&project.root, "LICENSE-APACHE"), (&project.root, "LICENSE-MIT")]
+    {
+        fs::copy(folder.join(file), package.join(file)).with_context(|| file.to_owned())?;
+    }
+    Ok(package)
+}
+
+/// Its tests.
+pub(crate) const TESTS: &str = "sdk/npm/test";
+
+/// Checks types that users get.
+pub(crate) fn types(project: &Project) -> Result<()> {
     step("npm package's types", || {
         ["test", "inspector"].iter().try_for_each(|folder| run(npm_program(project, TSC).args(["--project", folder])))
-    })?;
-    step("npm package's tests", || {
-        let folder = project.root.join("sdk/npm/test");
-        let files = fs::read_dir(&folder)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
-        let tests = files.iter().filter(|path| path.to_str().is_some_and(|path| path.ends_with(".test.mjs")));
-        run(node_test(project).args(tests))
     })
 }
 
 /// Verifies so often, and looks at the memory that it takes.
 pub(crate) fn verify_for_long(project: &Project, verifications: &str) -> Result<()> {
-    run(node_test(project).arg("sdk/npm/test/memory.test.mjs").env("BANDPASS_VERIFICATIONS", verifications))
-}
-
-fn node_test(project: &Project) -> Command {
-    let mut node = Command::new("node");
-    node.args(["--expose-gc", "--test"]).current_dir(&project.root);
-    node.env("BANDPASS_PACKAGE", project.target.join("dist/npm"));
-    node
+    let test = project.root.join(TESTS).join("memory.test.mjs");
+    run(node_test(project).arg(test).env("BANDPASS_VERIFICATIONS", verifications))
 }
 
 fn npm_program(project: &Project, program: &str) -> Command {

@@ -19,6 +19,7 @@ pub(crate) fn everything(project: &Project) -> Result<()> {
     debian_packages()?;
     rust_target(BARE_METAL)?;
     npm_packages(project, "conformance/peers")?;
+    for_examples(project)?;
     python_packages(project)?;
     sd_jwt_rs(project)?;
     published_vectors(project)
@@ -33,7 +34,13 @@ pub(crate) fn for_build(project: &Project) -> Result<()> {
     node_is_new_enough()?;
     rust_target(WASM)?;
     npm_packages(project, "xtask")?;
-    npm_packages(project, "sdk/npm")
+    npm_packages(project, "sdk/npm")?;
+    npm_packages(project, "sdk/checkout")
+}
+
+/// What the examples take.
+pub(crate) fn for_examples(project: &Project) -> Result<()> {
+    npm_packages(project, "examples/browser-checkout")
 }
 
 /// What fuzzing needs: libFuzzer is C++.
@@ -41,16 +48,25 @@ pub(crate) fn for_fuzzing() -> Result<()> {
     require("g++", "apt-get install g++")
 }
 
+/// The first Chromium whose wallet tests can play (`DigitalCredentials.setVirtualWalletBehavior`), as far as was tried.
+const CHROMIUM: u32 = 156;
+
 /// What tests start: a `PostgreSQL` of their own, `strace` to see what is synced when, and Chromium for pages.
 pub(crate) fn debian_packages() -> Result<()> {
     let is_there =
         |program: &str| Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
-    if is_there("strace") && is_there("/usr/bin/chromium") && bandpass_testing::binaries().is_some() {
+    if is_there("strace")
+        && chromium().is_some_and(|version| version >= CHROMIUM)
+        && bandpass_testing::binaries().is_some()
+    {
         return Ok(());
     }
     let install = ["install", "-y", "--no-install-recommends", "chromium", "postgresql", "strace"];
     if !output(Command::new("id").arg("-u")).is_ok_and(|user| user.trim() == "0") {
-        bail!("Chromium, PostgreSQL or strace is missing: sudo apt-get {}", install.join(" "));
+        bail!(
+            "Chromium {CHROMIUM}, PostgreSQL or strace is missing: sudo apt-get update; sudo apt-get {}",
+            install.join(" ")
+        );
     }
     let apt = || {
         let mut apt = Command::new("apt-get");
@@ -59,11 +75,15 @@ pub(crate) fn debian_packages() -> Result<()> {
     };
     step("Chromium, PostgreSQL and strace", || {
         // The lists of packages may be missing or old.
-        run(apt().args(install)).or_else(|_| {
-            run(apt().arg("update"))?;
-            run(apt().args(install))
-        })
+        run(apt().arg("update"))?;
+        run(apt().args(install))
     })
+}
+
+/// The version of Chromium, if it is there.
+fn chromium() -> Option<u32> {
+    let version = output(Command::new("/usr/bin/chromium").arg("--version")).ok()?;
+    version.split_whitespace().find_map(|word| word.split('.').next()?.parse().ok())
 }
 
 fn require(program: &str, remedy: &str) -> Result<()> {

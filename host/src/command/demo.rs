@@ -6,15 +6,13 @@ use std::path::{Path, PathBuf};
 use anstream::println;
 use anstyle::{AnsiColor, Style};
 use anyhow::{Context as _, Result, bail};
-use bandpass::{Answer, Config, Host, IssuedChallenge, NewChallenge, NewTransaction, Store};
+use bandpass::{Answer, Config, Error, Host, IssuedChallenge, NewChallenge, NewTransaction, Store};
 use bandpass_roles::{BAND_VCT, Band, Issuer, Key, Phone, Request as Asked, os_rng, random_id};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::demo_host::{
-    LISTEN, MERCHANT, OTHER_MERCHANT, REVOKED, SETTINGS, SUSPENDED, VALID, built_plugin, issue, status_list, write,
-    write_host,
-};
+use super::demo_host::{LISTEN, MERCHANT, OTHER_MERCHANT, SETTINGS, built_plugin, issue, write, write_host};
+use super::demo_registry::{Person, Provider};
 use crate::{Verdict, input};
 
 /// Tell the story of a band: issued, worn, paying, and refused where it should be.
@@ -42,10 +40,10 @@ impl Demo {
         story.shop()?;
         story.refusals()?;
         story.without_the_phone()?;
-        story.lost()?;
         if self.save.is_some() {
             story.save(folder)?;
         }
+        story.lost(&folder.join("registry"))?;
         story.end();
         Ok(Verdict::Accepted)
     }
@@ -193,18 +191,85 @@ impl Story {
         Ok(())
     }
 
-    /// What its owner reports reaches every verifier by the status list.
-    fn lost(&mut self) -> Result<()> {
-        for (status, what, told) in [
-            (SUSPENDED, "Lin reports the band lost", "deny status.suspended"),
-            (VALID, "Lin finds the band", "allow limit.within"),
-            (REVOKED, "Lin deactivates the band", "deny status.revoked"),
-        ] {
-            self.host.update_status(status_list(&self.issuer, status, self.now)?.as_bytes(), self.now)?;
-            let challenge = self.challenge(MERCHANT, "35.00")?;
-            let token = self.present(&challenge);
-            self.decide(what, &challenge, &token, told)?;
+    /// A band that is lost can't be paired with another phone until its owner deactivates it, and every verifier soon knows.
+    fn lost(&mut self, folder: &Path) -> Result<()> {
+        let provider = Provider::start(folder)?;
+        let trust = json!({"issuers": [self.issuer.trust_entry(&[BAND_VCT]), provider.trust_entry()]});
+        self.host.update_trust(trust.to_string().as_bytes())?;
+        let mut lin = provider.person("Lin")?;
+        let epoch = provider.pair(&mut lin)?;
+        self.say("A registry pairs a band with Lin's phone", &format!("epoch {epoch}, by what both of them signed"));
+        self.fetch(&provider)?;
+        self.pays("Lin pays CNY 35.00", &mut lin, "allow limit.within")?;
+
+        let mut copy = lin.clone();
+        self.pays("Lin pays again", &mut lin, "allow limit.within")?;
+        self.pays("a copy of all that the band remembers", &mut copy, "deny evidence.counter")?;
+
+        lin.band.take_off(&mut ())?;
+        self.say("The band is gone, and so is the phone", "whoever takes a band off locks it");
+        let mut thief = lin.clone();
+        self.is_refused("the thief pays with both", self.presented(&mut thief)?, "band.not-worn")?;
+        thief.band.put_on(self.now, &mut ())?;
+        self.is_refused("the thief puts the band on", self.presented(&mut thief)?, "band.locked")?;
+        let guessed = thief.band.unlock("0000", self.now, &mut ()).map_err(Error::from);
+        self.is_refused("the thief guesses the PIN", guessed, "band.pin")?;
+        lin.band = thief.band;
+        let mallory = provider.person("Mallory")?;
+        let band = lin.band.thumbprint();
+        let opened = provider.as_owner(&mallory, |client, owner| client.open(owner, &band));
+        self.is_refused("the thief opens a pairing of the band", opened, "pairing.not-owner")?;
+
+        provider.as_owner(&lin, |client, owner| client.lost(owner, &band))?;
+        self.say("Lin reports the band lost", "the registry suspends its credentials");
+        lin.wear()?;
+        self.pays("a shop that has the old status list", &mut lin, "allow limit.within")?;
+        self.fetch(&provider)?;
+        self.pays("a shop that has the new one", &mut lin, "deny status.suspended")?;
+        let mut second = lin.clone();
+        second.change_phone();
+        self.is_refused("Lin's new phone asks for the band", provider.pair(&mut second), "pairing.lost")?;
+        provider.as_owner(&lin, |client, owner| client.deactivate(owner, &band))?;
+        self.say("Lin has the band back, and deactivates it", "its credentials are void for good");
+        self.fetch(&provider)?;
+        self.pays("the old phone", &mut lin, "deny status.revoked")?;
+        let epoch = provider.pair(&mut second)?;
+        self.say("The band is paired with Lin's new phone", &format!("epoch {epoch}"));
+        self.pays("Lin pays with the new phone", &mut second, "allow limit.within")?;
+        provider.lost_by_phone(&second)?;
+        self.fetch(&provider)?;
+        self.pays("a phone that reports its band lost", &mut second, "deny status.suspended")?;
+        Ok(())
+    }
+
+    /// The host fetches the registry's status list, as it does when the `ttl` is over.
+    fn fetch(&mut self, provider: &Provider) -> Result<()> {
+        // The list is of this second.
+        self.now = input::now(None)?;
+        self.host.update_status(&provider.status_list()?, self.now)?;
+        Ok(())
+    }
+
+    fn pays(&mut self, what: &str, person: &mut Person, told: &str) -> Result<()> {
+        let challenge = self.challenge(MERCHANT, "35.00")?;
+        let token = person.present(&asked(&challenge))?;
+        self.decide(what, &challenge, &token, told).map(drop)
+    }
+
+    /// What a band does with a payment.
+    fn presented(&self, person: &mut Person) -> Result<Result<String, Error>> {
+        let challenge = self.challenge(MERCHANT, "35.00")?;
+        Ok(person.present(&asked(&challenge)).map_err(Error::from))
+    }
+
+    /// Tells what a device or the registry refused.
+    fn is_refused<T>(&mut self, what: &str, result: Result<T, Error>, told: &str) -> Result<()> {
+        let Err(refused) = result else { bail!("{what}: it was not refused, but the story says {told}") };
+        self.line(AnsiColor::Red, "refuse", refused.code(), what);
+        if refused.code() != told {
+            bail!("{what}: {refused}, but the story says {told}");
         }
+        self.steps.push(json!({"decision": "refuse", "reason": refused.code(), "step": what}));
         Ok(())
     }
 
@@ -285,10 +350,7 @@ impl Story {
             "step-up" => AnsiColor::Yellow,
             _ => AnsiColor::Red,
         };
-        if !self.json {
-            let style = Style::new().fg_color(Some(color.into())).bold();
-            println!("  {style}{word:8}{style:#} {reason:22} {what}");
-        }
+        self.line(color, word, reason, what);
         if format!("{word} {reason}") != told {
             bail!("{what}: {word} {reason}, but the story says {told}");
         }
@@ -297,6 +359,13 @@ impl Story {
         }
         self.steps.push(result);
         Ok(answer)
+    }
+
+    fn line(&self, color: AnsiColor, word: &str, reason: &str, what: &str) {
+        if !self.json {
+            let style = Style::new().fg_color(Some(color.into())).bold();
+            println!("  {style}{word:8}{style:#} {reason:22} {what}");
+        }
     }
 
     fn say(&self, what: &str, details: &str) {

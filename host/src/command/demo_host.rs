@@ -5,17 +5,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use bandpass::digest;
-use bandpass_roles::{BAND_VCT, Band, BandDetails, Issuer, Key, Phone, StatusList, base64url, os_rng};
+use bandpass_roles::{BAND_VCT, Band, BandDetails, Issuer, Key, Phone, StatusList, StatusTimes, base64url, os_rng};
 use serde_json::{Map, json};
 
 const SHOP: &str = "x509_san_dns:shop.example";
 const OTHER_SHOP: &str = "x509_san_dns:other.example";
 /// Place of Lin's band in the issuer's status list.
+const STATUS_LIST: u32 = 1;
 const STATUS_INDEX: usize = 412;
-/// Statuses (Token Status List, section 7.1).
-pub(super) const VALID: u8 = 0;
-pub(super) const REVOKED: u8 = 1;
-pub(super) const SUSPENDED: u8 = 2;
 pub(super) const SETTINGS: &str = r#"{"currency":"CNY","passwordless_limit":"200.00"}"#;
 
 pub(super) const MERCHANT: &str = "merchant-7";
@@ -58,16 +55,11 @@ policy = [{{ plugin = "retail-checkout", settings = {{ currency = "CNY", passwor
 "#
     );
     fs::create_dir_all(folder.join("plugins"))?;
-    for old in ["store.sqlite", "store.sqlite-wal", "store.sqlite-shm", "checkpoints"] {
-        match fs::remove_file(folder.join(old)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error).context(old),
-            _ => {}
-        }
-    }
+    remove(folder, &["store.sqlite", "store.sqlite-wal", "store.sqlite-shm", "checkpoints"])?;
     write(folder, "issuer.jwk", key.to_private_jwk().to_string().as_bytes())?;
     write(folder, "bandpass.toml", config.as_bytes())?;
     write(folder, "trust.json", json!({"issuers": [issuer.trust_entry(&[BAND_VCT])]}).to_string().as_bytes())?;
-    write(folder, "status-list", status_list(issuer, VALID, now)?.as_bytes())?;
+    write(folder, "status-list", status_list(issuer, now)?.as_bytes())?;
     write(folder, &format!("plugins/{sha256}.wasm"), plugin)?;
     Ok(issuer.clone())
 }
@@ -79,16 +71,26 @@ pub(super) fn issuer(folder: &Path) -> Result<Issuer> {
     Ok(Issuer::new(ISSUER, Key::from_private_jwk(&jwk)?))
 }
 
+/// Removes what is there of these files.
+pub(super) fn remove(folder: &Path, names: &[&'static str]) -> Result<()> {
+    for name in names {
+        match fs::remove_file(folder.join(name)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error).context(*name),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 pub(super) fn write(folder: &Path, name: &str, content: &[u8]) -> Result<()> {
     let path = folder.join(name);
     fs::write(&path, content).with_context(|| path.display().to_string())
 }
 
-/// The issuer's status list, with this status for Lin's band.
-pub(super) fn status_list(issuer: &Issuer, status: u8, now: u64) -> Result<String> {
-    let mut list = StatusList::new(2, 1 << 20).context("two bits")?;
-    list.set(STATUS_INDEX, status);
-    Ok(issuer.sign_status_list(&list, now, now + 3_600))
+/// The issuer's status list, in which everybody is valid.
+pub(super) fn status_list(issuer: &Issuer, now: u64) -> Result<String> {
+    let list = StatusList::new(2, 1 << 20).context("two bits")?;
+    Ok(issuer.sign_status_list(STATUS_LIST, &list, &StatusTimes { issued_at: now, expires: now + 3_600, ttl: 300 }))
 }
 
 /// A fresh band with a credential of this issuer.
@@ -101,6 +103,7 @@ pub(super) fn issue(issuer: &Issuer, key: &Key, phone: &Phone, now: u64) -> Resu
         measures: vec!["wear".into(), "unlock".into(), "confirm".into()],
         issued_at: now,
         valid_days: 14,
+        status_list: STATUS_LIST,
         status_index: STATUS_INDEX,
         owner: owner.as_object().cloned().unwrap_or_else(Map::new),
     };

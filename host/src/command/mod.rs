@@ -1,22 +1,32 @@
 //! A file a command.
 
 pub(crate) mod audit;
+pub(crate) mod band;
 pub(crate) mod challenge;
 pub(crate) mod check;
 pub(crate) mod compile;
+pub(crate) mod compose;
 pub(crate) mod conformance;
 pub(crate) mod decide;
 pub(crate) mod demo;
 mod demo_host;
+mod demo_registry;
 pub(crate) mod explain;
+mod folder;
 pub(crate) mod inspect;
 pub(crate) mod key;
+mod link;
 pub(crate) mod merchant;
 pub(crate) mod migrate;
+pub(crate) mod owner;
+pub(crate) mod phone;
 pub(crate) mod plugin;
 pub(crate) mod prune;
+mod radio;
+pub(crate) mod registry;
 pub(crate) mod respond;
 pub(crate) mod serve;
+mod serving;
 pub(crate) mod signing_key;
 pub(crate) mod verify;
 pub(crate) mod void;
@@ -25,12 +35,17 @@ pub(crate) mod wallet;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anstream::println;
 use anyhow::Result;
 use bandpass::{Config, Error, Host, Location, Refresher, Store};
+use bandpass_roles::device::Refusal;
 use clap::Args;
+use serde_json::{Value, json};
 
 use self::compile::runtime;
-use crate::input;
+use self::verify::is_failure;
+use crate::terminal::line;
+use crate::{Verdict, input};
 
 /// How long to wait for status lists that have URLs.
 const FETCH_TIME: Duration = Duration::from_secs(15);
@@ -75,4 +90,33 @@ impl Service {
 pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     let executor = tokio::runtime::Builder::new_current_thread().build();
     executor.map_err(|error| Error::runtime(&error))?.block_on(work)
+}
+
+/// What was done: a line for people, JSON for programs.
+struct Done {
+    line: String,
+    json: Value,
+}
+
+/// Tells what was done, or with which code it was refused.
+fn tell(done: Result<Done>, json: bool) -> Result<Verdict> {
+    match (done, json) {
+        (Ok(done), true) => println!("{}", done.json),
+        (Ok(done), false) => println!("{}", line(&done.line)),
+        (Err(error), _) => {
+            let refused = match error.downcast_ref::<Refusal>() {
+                Some(refusal) => Error::from(*refusal),
+                None => error.downcast::<Error>()?,
+            };
+            if !matches!(refused, Error::Refused(_)) || is_failure(refused.code()) {
+                return Err(refused.into());
+            }
+            match json {
+                true => println!("{}", json!({"error": refused.to_json()})),
+                false => println!("refused: {}", line(&refused.to_string())),
+            }
+            return Ok(Verdict::Rejected);
+        }
+    }
+    Ok(Verdict::Accepted)
 }

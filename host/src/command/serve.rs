@@ -5,14 +5,15 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anstream::{eprintln, println};
+use anstream::println;
 use anyhow::{Context as _, Result};
-use bandpass::{Config, Error, Host, KeyOwner, Server, Store, create_key, stop};
+use bandpass::{Config, Error, Host, KeyOwner, Server, Store, create_key};
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::compile::runtime;
-use super::demo_host::{LISTEN, MERCHANT, VALID, built_plugin, issuer, status_list, write_host};
+use super::demo_host::{LISTEN, MERCHANT, built_plugin, issuer, status_list, write_host};
+use super::serving::{clock, until_told};
 use crate::telemetry::{Log, log_and_trace};
 use crate::{Verdict, input};
 
@@ -93,53 +94,31 @@ async fn sign_status_lists(folder: PathBuf, host: Host) -> Result<()> {
     let issuer = issuer(&folder)?;
     loop {
         tokio::time::sleep(SIGN_EVERY).await;
-        let list = status_list(&issuer, VALID, clock())?;
+        let list = status_list(&issuer, clock())?;
         host.update_status(list.as_bytes(), clock())?;
     }
 }
 
 async fn serve(path: &Path, config: &Config, host: &Host, server: &Server) -> Result<()> {
     let handle = axum_server::Handle::new();
-    let listening = tokio::spawn({
-        let handle = handle.clone();
-        async move {
-            if let Some(address) = handle.listening().await {
-                eprintln!("bandpass: listening on {address}");
-            }
-        }
-    });
-    let signals = tokio::spawn(act_on_signals(path.to_owned(), server.clone(), handle.clone()));
-    let served = server.serve(config, handle).await;
-    signals.abort();
-    listening.abort();
+    let reloading = tokio::spawn(reload_on_hangup(path.to_owned(), server.clone()));
+    let served = until_told(handle.clone(), server.serve(config, handle)).await;
+    reloading.abort();
     served?;
     host.checkpoint(clock()).await?;
     Ok(())
 }
 
-async fn act_on_signals(path: PathBuf, server: Server, handle: axum_server::Handle<SocketAddr>) -> Result<()> {
-    let (mut hangup, mut terminate, mut interrupt) =
-        (signal(SignalKind::hangup())?, signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    loop {
-        tokio::select! {
-            Some(()) = hangup.recv() => {
-                let (path, server) = (path.clone(), server.clone());
-                // Plugins may be compiled.
-                let reloaded = tokio::task::spawn_blocking(move || server.reload(Config::from_file(&path)?)).await;
-                match reloaded.context("reloading ended in a panic")? {
-                    Ok(()) => tracing::info!("the configuration was taken anew"),
-                    Err(error) => tracing::error!("the configuration stays as it was: {error}"),
-                }
-            }
-            Some(()) = terminate.recv() => break,
-            Some(()) = interrupt.recv() => break,
+async fn reload_on_hangup(path: PathBuf, server: Server) -> Result<()> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    while let Some(()) = hangup.recv().await {
+        let (path, server) = (path.clone(), server.clone());
+        // Plugins may be compiled.
+        let reloaded = tokio::task::spawn_blocking(move || server.reload(Config::from_file(&path)?)).await;
+        match reloaded.context("reloading ended in a panic")? {
+            Ok(()) => tracing::info!("the configuration was taken anew"),
+            Err(error) => tracing::error!("the configuration stays as it was: {error}"),
         }
     }
-    tracing::info!("finishing what was begun");
-    stop(&handle);
     Ok(())
-}
-
-fn clock() -> u64 {
-    input::now(None).unwrap_or(0)
 }

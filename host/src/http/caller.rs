@@ -47,14 +47,18 @@ impl Directory {
 
     /// Whose key it is, if it is one.
     fn owner(&self, presented: &str, now: u64) -> Option<&Owner> {
-        let id = presented.strip_prefix("bandpass_")?.split('_').next()?;
-        let (owner, key) = self.0.get(id)?;
+        let (owner, key) = self.0.get(key_id(presented)?)?;
         key.is(presented, now).then_some(owner)
     }
 }
 
+/// By which a key's hash is found.
+pub(crate) fn key_id(presented: &str) -> Option<&str> {
+    presented.strip_prefix("bandpass_")?.split('_').next()
+}
+
 /// The bearer token of a request (RFC 6750, section 2.1).
-fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
     let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let token =
         value.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));

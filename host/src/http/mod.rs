@@ -8,6 +8,7 @@ mod decisions;
 mod operator;
 mod problem;
 mod responses;
+mod status_lists;
 mod trace;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -38,10 +39,12 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub(crate) use self::body::{Form, Input};
 use self::caller::{Address, Directory};
+pub(crate) use self::caller::{bearer, key_id};
 use self::decisions::Told;
 use self::operator::Recent;
-use self::problem::Problem;
+pub(crate) use self::problem::{Problem, ProblemDetails};
 use crate::access::{Access, ClientFiles, ClientPrefix, ServerConfig};
 use crate::answer::{Answer, Remembered};
 use crate::config::Config;
@@ -82,7 +85,8 @@ struct Inner {
     clock: fn() -> u64,
     told: broadcast::Sender<String>,
     recent: Mutex<VecDeque<Recent>>,
-    callers: DefaultKeyedRateLimiter<String>,
+    callers: Callers,
+    status_lists: Callers,
     refresher: Mutex<Refresher>,
     webhooks: Mutex<Webhooks>,
     open_api: String,
@@ -175,10 +179,47 @@ impl App {
     fn sources(&self) -> Vec<SourceState> {
         self.0.refresher.lock().unwrap_or_else(PoisonError::into_inner).sources()
     }
+}
+
+/// Who called of late. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Callers(Arc<DefaultKeyedRateLimiter<String>>);
+
+impl Callers {
+    /// `rate`: requests a second of each.
+    pub(crate) fn new(rate: u32) -> Self {
+        let rate = NonZeroU32::new(rate).unwrap_or(NonZeroU32::MIN);
+        Self(Arc::new(DefaultKeyedRateLimiter::keyed(Quota::per_second(rate))))
+    }
 
     /// Whether the caller may go on.
-    fn takes(&self, caller: &str) -> bool {
-        self.0.callers.check_key(&caller.to_owned()).is_ok()
+    fn allows(&self, caller: &str) -> bool {
+        self.0.check_key(&caller.to_owned()).is_ok()
+    }
+
+    /// Answers within limits of rate and time.
+    async fn limit(&self, caller: &str, request: Request, next: Next) -> Response {
+        let mut response = match self.allows(caller) {
+            false => Problem::new(Code::RequestRate, "too many requests; come back in a second").into_response(),
+            true => match tokio::time::timeout(MAX_TIME, next.run(request)).await {
+                Ok(response) => response,
+                Err(_) => Problem::new(Code::RequestTimeout, "the request took too long").into_response(),
+            },
+        };
+        for (name, value) in [
+            (header::CACHE_CONTROL, "no-store"),
+            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            (header::REFERRER_POLICY, "no-referrer"),
+        ] {
+            response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+        }
+        response
+    }
+
+    /// The same for callers who are known by nothing but their address.
+    pub(crate) async fn guard(&self, behind_proxy: bool, request: Request, next: Next) -> Response {
+        let address = Address::of(request.extensions(), request.headers(), behind_proxy);
+        self.limit(&address.to_string(), request, next).await
     }
 }
 
@@ -192,7 +233,6 @@ impl Server {
         let server = server_of(config)?;
         let refresher = Refresher::start(&host, &config.sources, clock)?;
         let webhooks = Webhooks::start(&host, config.sources.authorities.as_deref(), clock)?;
-        let rate = NonZeroU32::new(server.rate).unwrap_or(NonZeroU32::MIN);
         let current = Current::new(config, server, demo)?;
         current.tell_expiry(&host);
         let app = App(Arc::new(Inner {
@@ -201,7 +241,8 @@ impl Server {
             clock,
             told: broadcast::channel(MAX_TOLD).0,
             recent: Mutex::default(),
-            callers: DefaultKeyedRateLimiter::keyed(Quota::per_second(rate)),
+            callers: Callers::new(server.rate),
+            status_lists: Callers::new(status_lists::RATE),
             refresher: Mutex::new(refresher),
             webhooks: Mutex::new(webhooks),
             open_api: Self::open_api(),
@@ -248,19 +289,9 @@ impl Server {
                 .max_age(Duration::from_hours(1))
         };
         let (router, _) = described().split_for_parts();
-        router
-            .route("/openapi.json", axum::routing::get(open_api))
-            .merge(dashboard::routes())
-            .fallback(async || Problem::new(Code::RequestUnknown, "there is nothing at this address"))
-            .method_not_allowed_fallback(async || {
-                Problem::new(Code::RequestMethod, "another HTTP method is needed here")
-            })
-            .layer(DefaultBodyLimit::max(MAX_BODY))
+        with_fallbacks(router.route("/openapi.json", axum::routing::get(open_api)).merge(dashboard::routes()))
             .layer(cors)
             .layer(from_fn_with_state(app.clone(), guard))
-            .layer(CatchPanicLayer::custom(|_| {
-                Problem::new(Code::HostRuntime, "a request ended in a panic").into_response()
-            }))
             .with_state(app.clone())
     }
 
@@ -269,35 +300,55 @@ impl Server {
     /// # Errors
     /// `config.malformed` if the certificate can't be used, or `host.runtime` if it can't listen.
     pub async fn serve(&self, config: &Config, handle: Handle<SocketAddr>) -> Result<(), Error> {
-        let server = server_of(config)?;
-        let service = self.router().into_make_service_with_connect_info::<SocketAddr>();
-        let forget = self.app.clone();
-        let forgetting = tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(FORGET_EVERY).await;
-                forget.0.callers.retain_recent();
-            }
-        });
-        let failed = |error: std::io::Error| Error::host(Code::HostRuntime, format!("{}: {error}", server.listen));
-        let served = match (&server.certificate, &server.key) {
-            (Some(certificate), Some(key)) => {
-                let malformed = |error: std::io::Error| {
-                    Error::host(Code::ConfigMalformed, format!("{}: {error}", certificate.display()))
-                };
-                let tls = RustlsConfig::from_pem_file(certificate, key).await.map_err(malformed)?;
-                let mut serving = axum_server::bind_rustls(server.listen, tls).handle(handle);
-                limit(serving.http_builder());
-                serving.serve(service).await.map_err(failed)
-            }
-            _ => {
-                let mut serving = axum_server::bind(server.listen).handle(handle);
-                limit(serving.http_builder());
-                serving.serve(service).await.map_err(failed)
-            }
-        };
-        forgetting.abort();
-        served
+        serve_router(server_of(config)?, self.router(), &self.app.0.callers, handle).await
     }
+}
+
+/// What every server of ours does with what it does not know, and with a panic.
+pub(crate) fn with_fallbacks<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
+    router
+        .fallback(async || Problem::new(Code::RequestUnknown, "there is nothing at this address"))
+        .method_not_allowed_fallback(async || Problem::new(Code::RequestMethod, "another HTTP method is needed here"))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(CatchPanicLayer::custom(|_| {
+            Problem::new(Code::HostRuntime, "a request ended in a panic").into_response()
+        }))
+}
+
+/// Serves a router until `handle` stops it; then finishes what it has begun.
+pub(crate) async fn serve_router(
+    server: &ServerConfig,
+    router: Router,
+    callers: &Callers,
+    handle: Handle<SocketAddr>,
+) -> Result<(), Error> {
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let callers = callers.clone();
+    let forgetting = tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(FORGET_EVERY).await;
+            callers.0.retain_recent();
+        }
+    });
+    let failed = |error: std::io::Error| Error::host(Code::HostRuntime, format!("{}: {error}", server.listen));
+    let served = match (&server.certificate, &server.key) {
+        (Some(certificate), Some(key)) => {
+            let malformed = |error: std::io::Error| {
+                Error::host(Code::ConfigMalformed, format!("{}: {error}", certificate.display()))
+            };
+            let tls = RustlsConfig::from_pem_file(certificate, key).await.map_err(malformed)?;
+            let mut serving = axum_server::bind_rustls(server.listen, tls).handle(handle);
+            limit(serving.http_builder());
+            serving.serve(service).await.map_err(failed)
+        }
+        _ => {
+            let mut serving = axum_server::bind(server.listen).handle(handle);
+            limit(serving.http_builder());
+            serving.serve(service).await.map_err(failed)
+        }
+    };
+    forgetting.abort();
+    served
 }
 
 /// A merchant as wallets know it.
@@ -349,22 +400,10 @@ async fn guard(State(app): State<App>, request: Request, next: Next) -> Response
     let known = current.directory.caller(request.headers(), app.clock());
     let route = request.extensions().get::<MatchedPath>().map_or("other", |path| path.as_str()).to_owned();
     let span = trace::span(&request, &route, known.is_some());
-    let mut response = match app.takes(&known.unwrap_or_else(|| address.to_string())) {
-        false => Problem::new(Code::RequestRate, "too many requests; come back in a second").into_response(),
-        true => match tokio::time::timeout(MAX_TIME, next.run(request)).instrument(span.clone()).await {
-            Ok(response) => response,
-            Err(_) => Problem::new(Code::RequestTimeout, "the request took too long").into_response(),
-        },
-    };
+    let caller = known.unwrap_or_else(|| address.to_string());
+    let response = app.0.callers.limit(&caller, request, next).instrument(span.clone()).await;
     trace::ended(&span, response.status());
     app.host().meters().http(&route, response.status().as_u16(), begun.elapsed());
-    for (name, value) in [
-        (header::CACHE_CONTROL, "no-store"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
-    ] {
-        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
-    }
     response
 }
 
@@ -378,6 +417,7 @@ async fn open_api(State(app): State<App>) -> Response {
     tags(
         (name = "merchant", description = "For merchants' servers, and for their pages with the secret of one challenge."),
         (name = "wallet", description = "For wallets (OpenID4VP 1.0)."),
+        (name = "provider", description = "For wallet providers (Token Status List)."),
         (name = "operator", description = "For whoever runs the host."),
     ),
     modifiers(&Keys)
@@ -424,6 +464,7 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(decisions::void))
         .routes(routes!(challenges::step_up))
         .routes(routes!(decisions::receipt))
+        .routes(routes!(status_lists::update))
         .routes(routes!(operator::jwks))
         .routes(routes!(operator::plugins))
         .routes(routes!(operator::overview))

@@ -69,9 +69,10 @@ impl IntoResponse for Problem {
             false => self.0.message().to_owned(),
         };
         let code = self.0.code().to_owned();
+        let scheme = scheme(&self.0);
         let (claim, expected, actual) = match self.0 {
             Error::Refused(Failure { claim, expected, actual, .. }) => (claim, expected, actual),
-            Error::Host { .. } => (None, None, None),
+            Error::Host { .. } | Error::Pairing(_) => (None, None, None),
         };
         let details = ProblemDetails {
             r#type: format!("urn:bandpass:error:{code}"),
@@ -87,7 +88,7 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if status == StatusCode::UNAUTHORIZED {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(scheme));
         }
         if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
@@ -97,10 +98,26 @@ impl IntoResponse for Problem {
 }
 
 fn status(error: &Error) -> StatusCode {
-    let Error::Host { code, .. } = error else { return StatusCode::UNPROCESSABLE_ENTITY };
+    let code = match error {
+        Error::Refused(_) => return StatusCode::UNPROCESSABLE_ENTITY,
+        Error::Pairing(code) => return pairing_status(*code),
+        Error::Host { code, .. } => code,
+    };
     match code {
         Code::HostOverloaded | Code::HostStore | Code::HostRuntime => StatusCode::SERVICE_UNAVAILABLE,
-        Code::RequestUnauthorized => StatusCode::UNAUTHORIZED,
+        Code::RequestUnauthorized
+        | Code::DpopMissing
+        | Code::DpopMalformed
+        | Code::DpopSignature
+        | Code::DpopRequest
+        | Code::DpopStale
+        | Code::DpopUsed
+        | Code::AccessTokenMissing
+        | Code::AccessTokenMalformed
+        | Code::AccessTokenSignature
+        | Code::AccessTokenAudience
+        | Code::AccessTokenExpired
+        | Code::AccessTokenKey => StatusCode::UNAUTHORIZED,
         Code::RequestForbidden => StatusCode::FORBIDDEN,
         Code::RequestMalformed
         | Code::ChallengeMalformed
@@ -114,12 +131,16 @@ fn status(error: &Error) -> StatusCode {
         Code::RequestTooLarge | Code::ResponseTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
         Code::RequestRate => StatusCode::TOO_MANY_REQUESTS,
-        Code::RequestUnknown | Code::ChallengeUnknown | Code::DecisionUnknown | Code::MerchantUnknown => {
-            StatusCode::NOT_FOUND
-        }
+        Code::RequestUnknown
+        | Code::ChallengeUnknown
+        | Code::DecisionUnknown
+        | Code::MerchantUnknown
+        | Code::AccountUnknown
+        | Code::StatusListUnknown => StatusCode::NOT_FOUND,
         Code::RequestMethod => StatusCode::METHOD_NOT_ALLOWED,
         Code::ChallengeExpired | Code::StepUpExpired => StatusCode::GONE,
-        Code::ChallengeUsed
+        Code::AccountKnown
+        | Code::ChallengeUsed
         | Code::ChallengeAttempts
         | Code::ChallengeSuperseded
         | Code::WalletError
@@ -128,5 +149,29 @@ fn status(error: &Error) -> StatusCode {
         | Code::StepUpUsed
         | Code::StepUpRepeated => StatusCode::CONFLICT,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
+    }
+}
+
+fn pairing_status(code: bandpass_pairing::Code) -> StatusCode {
+    use bandpass_pairing::Code;
+    match code {
+        Code::Unknown => StatusCode::NOT_FOUND,
+        Code::NotOwner => StatusCode::FORBIDDEN,
+        Code::Verification => StatusCode::UNAUTHORIZED,
+        Code::Mismatch | Code::Key => StatusCode::UNPROCESSABLE_ENTITY,
+        Code::Expired => StatusCode::GONE,
+        _ => StatusCode::CONFLICT,
+    }
+}
+
+/// What is asked of whoever is not authorized (RFC 6750, section 3; RFC 9449, section 7.1; RFC 9470, section 3).
+fn scheme(error: &Error) -> &'static str {
+    match error {
+        Error::Host { code: Code::RequestUnauthorized, .. } => "Bearer",
+        Error::Pairing(_) => r#"DPoP error="insufficient_user_authentication", max_age=300, algs="ES256""#,
+        Error::Host { code, .. } if code.as_str().starts_with("dpop.") => {
+            r#"DPoP error="invalid_dpop_proof", algs="ES256""#
+        }
+        Error::Host { .. } | Error::Refused(_) => r#"DPoP error="invalid_token", algs="ES256""#,
     }
 }

@@ -19,6 +19,8 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Bytes of a trust list.
 const MAX_TRUST_BYTES: usize = 4 << 20;
+/// Bytes of an answer to what was posted.
+const MAX_ANSWER_BYTES: u64 = 1 << 20;
 /// Times that a server may send on.
 const MAX_REDIRECTS: usize = 3;
 
@@ -159,19 +161,41 @@ impl Client {
         Err(Error::host(Code::FetchRedirect, format!("`{url}` was sent on more than {MAX_REDIRECTS} times")))
     }
 
-    /// Posts JSON, and waits until the server has taken it. Redirects are not followed.
+    /// Posts, and waits until the server has taken it. Redirects are not followed.
     ///
     /// # Errors
     /// `fetch.*`.
-    pub(crate) fn post(&self, url: &str, headers: &[(&str, String)], body: &str) -> Result<(), Error> {
-        let uri = check_url(url)?;
-        let request = self.agent.post(uri.clone()).header(CONTENT_TYPE, "application/json");
-        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
-        let status = request.send(body).map_err(|error| failed(&uri, &error))?.status();
+    pub(crate) fn post(
+        &self,
+        url: &str,
+        media_type: &str,
+        headers: &[(&str, String)],
+        body: &str,
+    ) -> Result<(), Error> {
+        let (status, _) = self.post_for(url, media_type, headers, body)?;
         match status.is_success() {
             true => Ok(()),
-            false => Err(refused(&uri, status)),
+            false => Err(refused(&check_url(url)?, status)),
         }
+    }
+
+    /// The same for what the server answers.
+    ///
+    /// # Errors
+    /// `fetch.*`.
+    pub(crate) fn post_for(
+        &self,
+        url: &str,
+        media_type: &str,
+        headers: &[(&str, String)],
+        body: &str,
+    ) -> Result<(StatusCode, Vec<u8>), Error> {
+        let uri = check_url(url)?;
+        let request = self.agent.post(uri.clone()).header(CONTENT_TYPE, media_type);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
+        let mut answer = request.send(body).map_err(|error| failed(&uri, &error))?;
+        let body = answer.body_mut().with_config().limit(MAX_ANSWER_BYTES).read_to_vec();
+        Ok((answer.status(), body.map_err(|error| failed(&uri, &error))?))
     }
 
     fn get(&self, kind: SourceKind, uri: &Uri, etag: Option<&str>) -> Result<Response<Body>, Error> {

@@ -7,7 +7,7 @@ mod decision;
 mod delivery;
 mod retention;
 
-pub(crate) use audit::{Chain, GENESIS, Position, entry_hash};
+pub(crate) use audit::{Chain, GENESIS, Position, append, entry_hash};
 pub(crate) use caps::{Cap, Held, Reserved, Take, keys_of, release, reserve};
 pub(crate) use challenge::{
     Answered, Challenge, Issued, Policy, STEP_UP_WITHIN, State, decline, fail, keep, open, step_up,

@@ -25,7 +25,11 @@ use super::{
 use crate::error::Error;
 
 /// What makes an empty database one of this version. Once published they stay as they are.
-const MIGRATIONS: [&str; 2] = [include_str!("migrations/postgres-1.sql"), include_str!("migrations/postgres-2.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/postgres-1.sql"),
+    include_str!("migrations/postgres-2.sql"),
+    include_str!("migrations/postgres-3.sql"),
+];
 /// Whoever migrates a database holds this lock: `bandpass`.
 const MIGRATING: i64 = 0x6261_6e64_7061_7373;
 /// For all that a group takes, connecting included.
@@ -222,8 +226,13 @@ fn loading(keys: &Keys) -> Vec<Call<'_>> {
         let sql = format!("SELECT count(*) FROM (SELECT due FROM {} LIMIT {MAX_COUNT}) AS counted", table.name());
         calls.push(call(sql, vec![], Reads::Count(table)));
     }
-    if keys.wants_chains() {
-        calls.push(call("SELECT key, value, parent, due FROM chain", vec![], Reads::Table(Table::Chain)));
+    for table in keys.wants_whole() {
+        let sql = format!("SELECT key, value, parent, due FROM {}", table.name());
+        calls.push(call(sql, vec![], Reads::Table(table)));
+    }
+    for (table, parent) in keys.wants_parts() {
+        let sql = format!("SELECT key, value, parent, due FROM {} WHERE parent = $1", table.name());
+        calls.push(call(sql, vec![Box::new(parent)], Reads::Table(table)));
     }
     for AuditPage { chain, after, limit } in keys.pages() {
         let sql = "SELECT chain, seq, entry, hash FROM audit WHERE chain = $1 AND seq > $2 ORDER BY seq LIMIT $3";

@@ -30,10 +30,20 @@ pub(crate) enum Table {
     Chain,
     /// What merchants are still to be told, by the message's id.
     Delivery,
+    /// Accounts of a registry, by their key's thumbprint.
+    Account,
+    /// Bands of a registry, by their key's thumbprint.
+    Band,
+    /// What a registry handed out to be used once, or saw used, by its hash.
+    Ticket,
+    /// Status lists of a registry, by their number.
+    StatusList,
+    /// Parts of status lists, by list and number; the parent is the list.
+    StatusPart,
 }
 
 impl Table {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Challenge,
         Self::Counter,
         Self::Allowed,
@@ -42,10 +52,15 @@ impl Table {
         Self::Decision,
         Self::Chain,
         Self::Delivery,
+        Self::Account,
+        Self::Band,
+        Self::Ticket,
+        Self::StatusList,
+        Self::StatusPart,
     ];
 
     /// Tables whose rows are of no use once they are due.
-    pub(crate) const PRUNED: [Self; 2] = [Self::Challenge, Self::Counter];
+    pub(crate) const PRUNED: [Self; 3] = [Self::Challenge, Self::Counter, Self::Ticket];
 
     /// Its name in the database.
     pub(crate) fn name(self) -> &'static str {
@@ -58,6 +73,11 @@ impl Table {
             Self::Decision => "decision",
             Self::Chain => "chain",
             Self::Delivery => "delivery",
+            Self::Account => "account",
+            Self::Band => "band",
+            Self::Ticket => "ticket",
+            Self::StatusList => "status_list",
+            Self::StatusPart => "status_part",
         }
     }
 }
@@ -116,7 +136,8 @@ pub(crate) struct Keys {
     now: u64,
     rows: BTreeSet<(Table, String)>,
     pages: Vec<AuditPage>,
-    chains: bool,
+    whole: BTreeSet<Table>,
+    parts: BTreeSet<(Table, String)>,
     /// How many at most, by table.
     due: BTreeMap<Table, u32>,
     counted: BTreeSet<Table>,
@@ -140,10 +161,17 @@ impl Keys {
         self
     }
 
-    /// The heads of all chains.
+    /// All rows of a table, for [`Rows::all`]; to be read only.
     #[must_use]
-    pub(crate) fn chains(mut self) -> Self {
-        self.chains = true;
+    pub(crate) fn whole(mut self, table: Table) -> Self {
+        self.whole.insert(table);
+        self
+    }
+
+    /// All rows of a table that are part of this, for [`Rows::parts`]; to be read only.
+    #[must_use]
+    pub(crate) fn parts(mut self, table: Table, parent: impl Into<String>) -> Self {
+        self.parts.insert((table, parent.into()));
         self
     }
 
@@ -168,14 +196,16 @@ impl Keys {
         self.now = self.now.max(other.now);
         self.rows.extend(other.rows.iter().cloned());
         self.pages.extend(other.pages.iter().cloned());
-        self.chains |= other.chains;
+        self.whole.extend(&other.whole);
+        self.parts.extend(other.parts.iter().cloned());
         self.counted.extend(&other.counted);
         other.due.iter().fold(self, |keys, (table, limit)| keys.due(*table, *limit))
     }
 
     /// Whether every backend can hold them: what one can't would fail others' work with it.
     pub(super) fn check(&self) -> Result<(), Error> {
-        let names = self.rows.iter().map(|(_, key)| key).chain(self.pages.iter().map(|page| &page.chain));
+        let names = self.rows.iter().chain(&self.parts).map(|(_, key)| key);
+        let names = names.chain(self.pages.iter().map(|page| &page.chain));
         names.map(String::as_str).try_for_each(storable)
     }
 
@@ -192,8 +222,12 @@ impl Keys {
         &self.pages
     }
 
-    pub(super) fn wants_chains(&self) -> bool {
-        self.chains
+    pub(super) fn wants_whole(&self) -> impl Iterator<Item = Table> {
+        self.whole.iter().copied()
+    }
+
+    pub(super) fn wants_parts(&self) -> impl Iterator<Item = (Table, &str)> {
+        self.parts.iter().map(|(table, parent)| (*table, parent.as_str()))
     }
 
     pub(super) fn wants_due(&self) -> impl Iterator<Item = (Table, u32)> {
@@ -301,10 +335,24 @@ impl Rows {
         due.map(parse).collect()
     }
 
+    /// Whether it was asked for.
+    pub(crate) fn has(&self, table: Table, key: &str) -> bool {
+        self.loaded.contains_key(&(table, key.to_owned()))
+    }
+
     /// All of the table that were loaded.
     pub(crate) fn all<R: Record>(&self) -> Result<Vec<R>, Error> {
-        let of = self.loaded.iter().filter(|((table, _), _)| *table == R::TABLE);
-        of.filter_map(|(_, row)| row.as_ref()).map(parse).collect()
+        self.loaded_of(R::TABLE).map(parse).collect()
+    }
+
+    /// Those of the table that were loaded and are part of `parent`.
+    pub(crate) fn parts<R: Record>(&self, parent: &str) -> Result<Vec<R>, Error> {
+        self.loaded_of(R::TABLE).filter(|row| row.parent.as_deref() == Some(parent)).map(parse).collect()
+    }
+
+    fn loaded_of(&self, table: Table) -> impl Iterator<Item = &Row> {
+        let of = self.loaded.iter().filter(move |((of, _), _)| *of == table);
+        of.filter_map(|(_, row)| row.as_ref())
     }
 
     pub(crate) fn append(&mut self, entry: AuditEntry) {

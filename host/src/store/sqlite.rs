@@ -12,7 +12,11 @@ use super::{
 use crate::error::Error;
 
 /// What makes an empty database one of this version. Once published they stay as they are.
-const MIGRATIONS: [&str; 2] = [include_str!("migrations/sqlite-1.sql"), include_str!("migrations/sqlite-2.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/sqlite-1.sql"),
+    include_str!("migrations/sqlite-2.sql"),
+    include_str!("migrations/sqlite-3.sql"),
+];
 /// Says in the file whose it is: `band`.
 const APPLICATION: u32 = 0x6261_6e64;
 /// Statements that stay prepared: more than there are.
@@ -134,11 +138,20 @@ impl Sqlite {
             let count = self.database.prepare_cached(&count)?.query_row([], |row| row.get(0))?;
             rows.load_count(table, natural(count));
         }
-        if keys.wants_chains() {
-            let mut chains = self.database.prepare_cached("SELECT key, value, parent, due FROM chain")?;
-            let mut chains = chains.query([])?;
-            while let Some(row) = chains.next()? {
-                rows.load(Table::Chain, row.get(0)?, Some(row_at(row, 1)?));
+        for table in keys.wants_whole() {
+            let whole = format!("SELECT key, value, parent, due FROM {}", table.name());
+            let mut whole = self.database.prepare_cached(&whole)?;
+            let mut whole = whole.query([])?;
+            while let Some(row) = whole.next()? {
+                rows.load(table, row.get(0)?, Some(row_at(row, 1)?));
+            }
+        }
+        for (table, parent) in keys.wants_parts() {
+            let parts = format!("SELECT key, value, parent, due FROM {} WHERE parent = ?1", table.name());
+            let mut parts = self.database.prepare_cached(&parts)?;
+            let mut parts = parts.query([parent])?;
+            while let Some(row) = parts.next()? {
+                rows.load(table, row.get(0)?, Some(row_at(row, 1)?));
             }
         }
         for page in keys.pages() {

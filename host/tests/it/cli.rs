@@ -327,7 +327,11 @@ fn the_demo_goes_as_it_should() {
         ("deny", "approval.phone"),
         ("deny", "approval.self"),
         ("deny", "approval.transaction"),
+        ("refuse", "band.not-worn"),
+        ("refuse", "band.locked"),
+        ("refuse", "pairing.not-owner"),
         ("deny", "status.suspended"),
+        ("refuse", "pairing.lost"),
         ("deny", "status.revoked"),
     ] {
         assert!(steps.contains(&expected), "{expected:?} in {steps:?}");

@@ -7,6 +7,10 @@ use std::path::Path;
 
 use bandpass_core::Code;
 
+/// What the codes of a registry begin with.
+const REGISTRY: [&str; 8] =
+    ["account", "dpop", "access-token", "proof", "attestation", "offer", "issue", "status-list"];
+
 fn errors_page() -> String {
     let mut page = String::from(
         "# Error codes\n\n\
@@ -19,8 +23,22 @@ fn errors_page() -> String {
         writeln!(page, "| `{code}` | {} |", code.meaning()).expect("written");
     }
     page.push_str("\n## The host's\n\n| code | meaning |\n|---|---|\n");
-    for code in bandpass::Code::ALL {
-        writeln!(page, "| `{}` | {} |", code.as_str(), code.meaning()).expect("written");
+    let (registry, host) = bandpass::Code::ALL
+        .iter()
+        .map(|code| (code.as_str(), code.meaning()))
+        .partition::<Vec<_>, _>(|(code, _)| REGISTRY.contains(&code.split('.').next().unwrap_or_default()));
+    for (code, meaning) in host {
+        writeln!(page, "| `{code}` | {meaning} |").expect("written");
+    }
+    page.push_str(
+        "\n## A registry's\n\nThose of a pairing are in [pairing.md](pairing.md) with the states of a band.\n\n\
+        | code | meaning |\n|---|---|\n",
+    );
+    for (code, meaning) in registry {
+        writeln!(page, "| `{code}` | {meaning} |").expect("written");
+    }
+    for code in bandpass_pairing::Code::ALL {
+        writeln!(page, "| `{code}` | {} |", code.meaning()).expect("written");
     }
     page
 }

@@ -114,8 +114,12 @@ impl Site {
         }
         let request = request.body(body).expect("a request");
         let done = tokio::task::spawn_blocking(move || {
-            let agent =
-                ureq::Agent::config_builder().http_status_as_error(false).allow_non_standard_methods(true).build();
+            // Whoever gives up waiting for `100 Continue` sends what nobody reads.
+            let agent = ureq::Agent::config_builder()
+                .http_status_as_error(false)
+                .allow_non_standard_methods(true)
+                .timeout_await_100(Some(Duration::from_secs(30)))
+                .build();
             let mut answer = agent.new_agent().run(request).expect("an answer");
             let kind = answer.headers().get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
             let kind = kind.to_owned();

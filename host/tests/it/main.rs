@@ -5,6 +5,8 @@
 mod certificates;
 #[path = "../support/program.rs"]
 mod program;
+#[path = "../support/provider.rs"]
+mod provider;
 #[path = "../support/shop.rs"]
 mod shop;
 #[path = "../support/mod.rs"]
@@ -14,16 +16,21 @@ mod web;
 
 mod cli;
 mod compile;
+mod composed;
 mod docs;
 mod durability;
 mod fleet;
 mod host;
 mod http;
+mod issuing;
 mod openid4vp;
 mod peers;
 mod plugins;
 mod refresh;
+mod registry;
+mod registry_durability;
 mod serve;
 mod service;
 mod vectors;
+mod wallet;
 mod webhooks;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use bandpass::{Capability, Decision, Outcome, Plugin, Requirements, Runtime};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 
-use crate::support::{Host, built, denied};
+use crate::support::{Host, built, denied, hostile_describing};
 
 /// Longest time that a denial may take here: the wall limit of a plugin, doubled for machines with more to do than threads.
 const DEADLINE: Duration = Duration::from_secs(2);
@@ -72,27 +72,20 @@ fn a_hostile_question_is_refused_with_its_code() {
 #[test]
 fn a_hostile_description_is_refused_with_its_code() {
     let host = Host::new();
-    let wasm = built("hostile.wasm");
-    let marker = b"bandpass hostile describe:";
-    let place = wasm.windows(marker.len()).position(|bytes| bytes == marker).expect("it is there") + marker.len();
-    let describing = |word: &[u8]| {
-        let mut wasm = wasm.clone();
-        wasm[place..place + word.len()].copy_from_slice(word);
-        host.load(&wasm)
-    };
+    let describing = |word: [u8; 6]| host.load(&hostile_describing(word));
     for (word, code) in [
-        (b"trap__", "plugin.trap"),
-        (b"loop__", "plugin.timeout"),
-        (b"memory", "plugin.memory"),
-        (b"huge__", "plugin.result"),
-        (b"noname", "plugin.result"),
-        (b"escape", "plugin.result"),
+        (*b"trap__", "plugin.trap"),
+        (*b"loop__", "plugin.timeout"),
+        (*b"memory", "plugin.memory"),
+        (*b"huge__", "plugin.result"),
+        (*b"noname", "plugin.result"),
+        (*b"escape", "plugin.result"),
     ] {
         assert_eq!(describing(word).err().expect("refused").code(), code);
     }
-    let plugin = describing(b"schema").expect("a plugin");
+    let plugin = describing(*b"schema").expect("a plugin");
     assert_eq!(plugin.check_settings("\"allow\"").expect_err("refused").code(), "plugin.malformed");
-    let plugin = describing(b"answer").expect("a plugin");
+    let plugin = describing(*b"answer").expect("a plugin");
     assert_eq!(plugin.description().name, "hostile");
     plugin.check_settings("\"allow\"").expect("settings");
     for refused in ["allow", "1", "\"refuse-settings\""] {

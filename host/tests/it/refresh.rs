@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use axum_server::tls_rustls::RustlsConfig;
 use bandpass::{Config, Error, Host, Location, Refresher, SourceKind, SourceState, Sources, Store, digest};
-use bandpass_roles::{BAND_VCT, Issuer, Key, StatusList, os_rng};
+use bandpass_roles::{BAND_VCT, Issuer, Key, StatusList, StatusTimes, os_rng};
 use base64ct::{Base64, Encoding as _};
 use serde_json::json;
 
@@ -146,13 +146,13 @@ fn a_redirect_leads_nowhere_else() {
     run(async {
         let (web, address) = Web::start().await;
         let (shop, host) = shop_of(address);
-        web.put(LIST, Page { status: 302, ..Page::default() }.with("location", "/status/2"));
-        web.put("/status/2", Page::status_list(shop.status_list(0)));
+        web.put(LIST, Page { status: 302, ..Page::default() }.with("location", "/elsewhere/1"));
+        web.put("/elsewhere/1", Page::status_list(shop.status_list(0)));
         let refresher = start(&host, &Sources::default());
         let mut lin = shop.customer("lin");
         assert_eq!(verdict(&host, &mut lin).await, "deny status.missing");
         until(&refresher, "refused", |source| code(source) == "fetch.redirect").await;
-        assert_eq!(web.hits("/status/2").all, 0);
+        assert_eq!(web.hits("/elsewhere/1").all, 0);
     });
 }
 
@@ -201,7 +201,8 @@ fn every_failure_has_a_code_and_spoils_nothing() {
         web.put("/unasked", Page { status: 304, ..Page::default() });
         let stranger = Issuer::new(&format!("http://{address}"), Key::generate(&mut os_rng()));
         let list = StatusList::new(2, 8).expect("two bits");
-        web.put("/forged", Page::status_list(stranger.sign_status_list(&list, NOW, NOW + 900)));
+        let times = StatusTimes { issued_at: NOW, expires: NOW + 900, ttl: 300 };
+        web.put("/forged", Page::status_list(stranger.sign_status_list(1, &list, &times)));
         let url = |path: &str| format!("http://{address}{path}");
         let expected = [
             (url(LIST), ""),
@@ -275,7 +276,8 @@ fn a_server_that_fails_is_asked_again() {
         let mut lin = shop.customer("lin");
         assert_eq!(verdict(&host, &mut lin).await, "allow limit.within");
         // One that does not verify leaves the one that is held in place, and so does one that is older.
-        let older = shop.issuer.sign_status_list(&StatusList::new(2, 8).expect("two bits"), NOW - 1, NOW + 900);
+        let older = StatusTimes { issued_at: NOW - 1, expires: NOW + 900, ttl: 300 };
+        let older = shop.issuer.sign_status_list(1, &StatusList::new(2, 8).expect("two bits"), &older);
         for (page, why) in [(b"garbage".to_vec(), "status.malformed"), (older.into_bytes(), "status.rollback")] {
             web.put(LIST, Page::status_list(page));
             refresher.refresh_now();

@@ -1,65 +1,33 @@
 //! `bandpass serve` as a process: what somebody who tries it types.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
 use prost::Message as _;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::program::{self, Ran};
+use crate::program::{self, Ran, Running, wait_for};
 use crate::web::{Page, Web};
 
 /// The caller's own trace (W3C Trace Context).
 const TRACE_PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 const TRACE: u128 = 0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c;
 
-/// A server in a folder of its own. Ended when dropped.
+/// A server in a folder of its own.
 struct Serving {
-    process: Child,
+    running: Running,
     url: String,
     merchant: String,
     operator: String,
-    log: Receiver<String>,
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }
 
 /// Its exit code, and everything that it says.
 fn bandpass(folder: &Path, arguments: &[&str]) -> (i32, String) {
     let Ran { code, stdout, stderr } = program::bandpass(folder, arguments, &[]);
     (code, stdout + &stderr)
-}
-
-/// Lines as they come.
-fn lines(from: impl std::io::Read + Send + 'static) -> Receiver<String> {
-    let (sender, receiver) = channel();
-    std::thread::spawn(move || {
-        BufReader::new(from).lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
-    });
-    receiver
-}
-
-fn wait_for(lines: &Receiver<String>, what: &str) -> String {
-    let mut seen = Vec::new();
-    while let Ok(line) = lines.recv_timeout(Duration::from_secs(30)) {
-        if line.contains(what) {
-            return line;
-        }
-        seen.push(line);
-    }
-    panic!("no `{what}` in {seen:#?}")
 }
 
 impl Serving {
@@ -70,25 +38,12 @@ impl Serving {
 
     fn start_with(folder: &Path, environment: &[(&str, String)]) -> Self {
         let listen = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
-        let mut process = Command::new(env!("CARGO_BIN_EXE_bandpass"))
-            .args(["serve", "--demo", "--json-log", "--listen", &listen.to_string()])
-            .envs(environment.iter().cloned())
-            .current_dir(folder)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("it runs");
-        let (said, log) =
-            (lines(process.stdout.take().expect("a pipe")), lines(process.stderr.take().expect("a pipe")));
-        let key = |whose: &str| wait_for(&said, whose).rsplit(' ').next().expect("a key").to_owned();
+        let arguments = ["serve", "--demo", "--json-log", "--listen", &listen.to_string()];
+        let running = Running::start(folder, &arguments, environment);
+        let key = |whose: &str| wait_for(&running.said, whose).rsplit(' ').next().expect("a key").to_owned();
         let (merchant, operator) = (key("merchant's key"), key("operator's key"));
-        wait_for(&log, "listening on");
-        Self { process, url: format!("http://{listen}"), merchant, operator, log }
-    }
-
-    fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(i32::try_from(self.process.id()).expect("a pid")).expect("a pid");
-        kill_process(pid, signal).expect("it is there");
+        wait_for(&running.log, "listening on");
+        Self { running, url: format!("http://{listen}"), merchant, operator }
     }
 
     fn call(&self, method: &str, path: &str, key: &str, body: &Value) -> (u16, String) {
@@ -132,7 +87,7 @@ fn a_newcomer_pays_changes_keys_and_stops() {
     assert_eq!(bandpass(folder.path(), &["wallet", "--decline", link]).0, 0);
 
     // What was disclosed is told to the merchant, and nowhere else.
-    let line = wait_for(&serving.log, "answered");
+    let line = wait_for(&serving.running.log, "answered");
     assert_eq!(serde_json::from_str::<Value>(&line).expect("JSON")["fields"]["decision"], "allow");
     let sub = decided["presentations"]["band"][0]["claims"]["sub"].as_str().expect("a subject");
     let mut log = vec![line];
@@ -145,8 +100,8 @@ fn a_newcomer_pays_changes_keys_and_stops() {
     let new = made.lines().next().expect("a key").to_owned();
     assert_eq!(bandpass(folder.path(), &["signing-key", "rotate", "--config", &config]).0, 0);
     assert_eq!(serving.challenge(&new).0, 401);
-    serving.signal(Signal::HUP);
-    wait_for(&serving.log, "taken anew");
+    serving.running.signal(Signal::HUP);
+    wait_for(&serving.running.log, "taken anew");
     assert_eq!((serving.challenge(&new).0, serving.challenge(&serving.merchant).0), (201, 201));
     let keys = serving.call("GET", "/.well-known/jwks.json", "", &Value::Null).1;
     let keys = serde_json::from_str::<Value>(&keys).expect("JSON")["keys"].as_array().expect("keys").clone();
@@ -154,8 +109,8 @@ fn a_newcomer_pays_changes_keys_and_stops() {
     assert_eq!(keys.iter().map(signed_by).collect::<Vec<_>>(), [false, true]);
 
     assert_eq!(bandpass(folder.path(), &["key", "revoke", &id_of(&serving.merchant), "--config", &config]).0, 0);
-    serving.signal(Signal::HUP);
-    wait_for(&serving.log, "taken anew");
+    serving.running.signal(Signal::HUP);
+    wait_for(&serving.running.log, "taken anew");
     assert_eq!((serving.challenge(&new).0, serving.challenge(&serving.merchant).0), (201, 401));
     let unknown = bandpass(folder.path(), &["key", "revoke", "nobody", "--config", &config]);
     assert!(unknown.0 == 1 && unknown.1.contains("key.unknown"), "{unknown:?}");
@@ -163,16 +118,16 @@ fn a_newcomer_pays_changes_keys_and_stops() {
     // What is wrong leaves everything as it was.
     let good = fs::read_to_string(&config).expect("a file");
     fs::write(&config, good.replace("[server]", "[server]\nnonsense = 1")).expect("written");
-    serving.signal(Signal::HUP);
-    wait_for(&serving.log, "stays as it was");
+    serving.running.signal(Signal::HUP);
+    wait_for(&serving.running.log, "stays as it was");
     assert_eq!(
         (serving.challenge(&new).0, serving.call("GET", "/metrics", &serving.operator, &Value::Null).0),
         (201, 200)
     );
 
-    serving.signal(Signal::TERM);
-    assert!(serving.process.wait().expect("it ends").success());
-    log.extend(serving.log.try_iter());
+    serving.running.signal(Signal::TERM);
+    assert!(serving.running.ended().success());
+    log.extend(serving.running.log.try_iter());
     assert!(
         !log.iter().any(|line| line.contains(sub) || line.contains("vp_token") || line.contains("eyJ")),
         "{log:#?}"
@@ -257,8 +212,8 @@ async fn traces_go_to_a_collector_and_say_nothing_of_the_holder() {
         let (_, decided) = serving.call("GET", &format!("/v1/decisions/{id}"), &serving.merchant, &Value::Null);
         // Whoever has no key can't have its trace taken up.
         assert_eq!(serving.call("GET", "/healthz", "nobody", &Value::Null).0, 200);
-        serving.signal(Signal::TERM);
-        assert!(serving.process.wait().expect("it ends").success());
+        serving.running.signal(Signal::TERM);
+        assert!(serving.running.ended().success());
         serde_json::from_str::<Value>(&decided).expect("JSON")
     });
     let decided = story.await.expect("no panic");

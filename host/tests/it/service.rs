@@ -171,7 +171,7 @@ fn nothing_that_was_disclosed_is_written_down_for_long() {
         let rows = rows.query_map([], |row| row.get::<_, String>(0)).expect("rows");
         rows.filter(|row| row.as_ref().expect("text").contains(&subject)).count()
     };
-    assert_eq!(holds("SELECT value FROM challenge"), 4, "those that were allowed, for a day");
+    assert_eq!(holds("SELECT value FROM challenge"), 3, "those that were allowed, for a day");
     for table in ["counter", "allowed_transaction", "cap", "reservation", "decision", "chain"] {
         assert_eq!(holds(&format!("SELECT key || value FROM {table}")), 0, "{table}");
     }

@@ -17,6 +17,15 @@ pub(crate) fn built(path: &str) -> Vec<u8> {
     fs::read(Path::new(env!("BANDPASS_TARGET")).join(path)).expect("run `cargo xtask build` first")
 }
 
+/// The hostile policy, whose `describe` does what the word says.
+pub(crate) fn hostile_describing(word: [u8; 6]) -> Vec<u8> {
+    let mut wasm = built("hostile.wasm");
+    let marker = b"bandpass hostile describe:";
+    let place = wasm.windows(marker.len()).position(|bytes| bytes == marker).expect("it is there") + marker.len();
+    wasm.get_mut(place..place + word.len()).expect("a word's room").copy_from_slice(&word);
+    wasm
+}
+
 fn vector() -> Vector {
     static VECTOR: OnceLock<Vector> = OnceLock::new();
     VECTOR.get_or_init(|| bandpass_conformance::vector("accept/payment").expect("a vector")).clone()

@@ -11,7 +11,8 @@ use bandpass::{
     Runtime, Sources, Store, digest,
 };
 use bandpass_roles::{
-    BAND_VCT, Band, BandDetails, Issuer, Key, Phone, Request, StatusList, os_rng, random_id, sha256_base64url,
+    BAND_VCT, Band, BandDetails, Issuer, Key, Phone, Request, StatusList, StatusTimes, os_rng, random_id,
+    sha256_base64url,
 };
 use serde_json::{Value, json};
 
@@ -119,7 +120,7 @@ impl Shop {
     pub(crate) fn status_list_at(&self, status: u8, now: u64) -> String {
         let mut list = StatusList::new(2, 8).expect("two bits");
         list.set(1, status);
-        self.issuer.sign_status_list(&list, now, now + 86_400)
+        self.issuer.sign_status_list(1, &list, &StatusTimes { issued_at: now, expires: now + 86_400, ttl: 300 })
     }
 
     pub(crate) fn host(&self, config: Config, store: Store) -> Host {
@@ -141,6 +142,7 @@ impl Shop {
             measures: vec!["wear".into(), "unlock".into(), "confirm".into()],
             issued_at: now,
             valid_days: 14,
+            status_list: 1,
             status_index: 1,
             owner: json!({"sub": sha256_base64url(account.as_bytes())}).as_object().cloned().unwrap_or_default(),
         };

@@ -16,6 +16,8 @@ bandpass_policy::export_policy!(Hostile);
 /// `describe` has no settings: what it does is written over the last word, in the component's bytes.
 static DESCRIBES: [u8; 32] = *b"bandpass hostile describe:answer";
 
+const DCQL: &str = r#"{"credentials":[{"id":"band","format":"dc+sd-jwt","meta":{"vct_values":["urn:bandpass:band:1"]},"claims":[{"path":["sub"]}]}]}"#;
+
 thread_local! {
     static DEED: RefCell<String> = const { RefCell::new(String::new()) };
     static KEPT: RefCell<Option<Verified>> = const { RefCell::new(None) };
@@ -34,6 +36,7 @@ impl Policy for Hostile {
             b"loop__" => endless(),
             b"memory" => grow_memory(),
             b"huge__" => description.settings_schema = "x".repeat(8 << 20),
+            b"noneed" => description.capabilities.clear(),
             b"noname" => description.name.clear(),
             b"escape" => description.name = "\u{1b}[31m".into(),
             b"schema" => description.settings_schema = r#"{"type": 1}"#.into(),
@@ -43,7 +46,8 @@ impl Policy for Hostile {
     }
 
     fn configure(settings: String) -> Result<(), String> {
-        let deed = settings.trim_matches('"');
+        // A shop's settings, for whoever has only one kind of them.
+        let deed = if settings.starts_with('{') { "trap-for-nowhere" } else { settings.trim_matches('"') };
         match deed {
             "refuse-settings" => return Err("no\u{1b}[31m".into()),
             "trap-in-configure" => panic_without_words(),
@@ -65,12 +69,16 @@ impl Policy for Hostile {
                 let dcql = "x".repeat(8 << 20);
                 return Ok(Query { dcql, transaction_types: vec![], requirements: by_profile() });
             }
+            "trap-for-nowhere" => {
+                let transaction_types = vec!["urn:bandpass:payment:1".into()];
+                return Ok(Query { dcql: DCQL.into(), transaction_types, requirements: by_profile() });
+            }
             _ => {}
         }
         Err("nothing to ask for".into())
     }
 
-    fn evaluate(submission: &Submission, _request: Request) -> Result<Decision, String> {
+    fn evaluate(submission: &Submission, request: Request) -> Result<Decision, String> {
         let deed = DEED.with_borrow(Clone::clone);
         let verify = || {
             let requirements = Requirements { approval: Demand::NotRequired, ..by_profile() };
@@ -91,6 +99,13 @@ impl Policy for Hostile {
             "recurse" => drop(recurse(1)),
             "grow-memory" => grow_memory(),
             "trap" => panic_without_words(),
+            "trap-for-nowhere" => {
+                let verified = verify()?;
+                match request.context.contains("XX") {
+                    true => panic_without_words(),
+                    false => return Ok(allow(verified)),
+                }
+            }
             "trap-after-verify" => {
                 let _verified = verify()?;
                 panic_without_words();

@@ -120,6 +120,44 @@ pub fn verify_jws(compact: &str, jwk: &Value, typ: &str) -> Result<Map<String, V
     }
 }
 
+/// A compact JWS by the key that stands in its own header: that key is the signer's, whoever they are.
+#[derive(Clone, Debug)]
+pub struct SelfSigned {
+    /// RFC 7638 thumbprint of the key.
+    pub thumbprint: String,
+    /// Its header.
+    pub header: Map<String, Value>,
+    /// What was signed.
+    pub payload: Map<String, Value>,
+}
+
+/// Verifies a compact JWS by the key in its header parameter `jwk` (RFC 7515, section 4.1.3), such as a `DPoP` proof (RFC 9449,
+/// section 4.2). `typ` is the media type that must stand in the header; besides `alg` and `jwk` nothing but what `also` names may.
+///
+/// # Errors
+/// A [`SignatureError`] that says what is wrong with it.
+pub fn verify_self_signed(compact: &str, typ: &str, also: &[&str]) -> Result<SelfSigned, SignatureError> {
+    let jws = Jws::parse(compact).map_err(|_| SignatureError::Malformed)?;
+    if jws.header.keys().any(|name| !["alg", "typ", "jwk"].contains(&name.as_str()) && !also.contains(&name.as_str())) {
+        return Err(SignatureError::Malformed);
+    }
+    if jws.header_text("typ") != Some(typ) || !jws.is_es256() {
+        return Err(SignatureError::Type);
+    }
+    let jwk = jws.header.get("jwk").and_then(Value::as_object).ok_or(SignatureError::Key)?;
+    let key = PublicKey::from_jwk(jwk).map_err(|_| SignatureError::Key)?;
+    match jws.verified_by(&key) {
+        true => Ok(SelfSigned { thumbprint: key.thumbprint().into(), header: jws.header, payload: jws.payload }),
+        false => Err(SignatureError::Signature),
+    }
+}
+
+/// RFC 7638 thumbprint (SHA-256) of a public P-256 key as JWK; none if it is not one that verifies ES256.
+#[must_use]
+pub fn jwk_thumbprint(jwk: &Value) -> Option<String> {
+    Some(PublicKey::from_jwk(jwk.as_object()?).ok()?.thumbprint().into())
+}
+
 fn object(part: &str, not_base64url: &'static str, not_object: &'static str) -> Result<Map<String, Value>, JwsError> {
     let bytes = base64url(part).ok_or(JwsError::Malformed(not_base64url))?;
     match json(&bytes) {
@@ -143,6 +181,24 @@ mod tests {
         let sign = |header: Value| key.sign(&header, &payload);
         let good = sign(json!({"alg": "ES256", "typ": "example+jwt", "kid": "1"}));
         assert_eq!(verify_jws(&good, &key.jwk(), "example+jwt").map(Value::from), Ok(payload.clone()));
+        let own = sign(json!({"alg": "ES256", "typ": "example+jwt", "jwk": key.jwk(), "more": 1}));
+        let signed = verify_self_signed(&own, "example+jwt", &["more"]).expect("its own key");
+        assert_eq!((signed.thumbprint, signed.payload.into()), (key.thumbprint(), payload.clone()));
+        assert_eq!(signed.header["more"], 1);
+        for (jws, error) in [
+            (own.clone(), SignatureError::Malformed),
+            (good.clone(), SignatureError::Malformed),
+            (sign(json!({"alg": "ES256", "typ": "example+jwt"})), SignatureError::Key),
+            (sign(json!({"alg": "ES256", "typ": "another+jwt", "jwk": key.jwk()})), SignatureError::Type),
+            (sign(json!({"alg": "ES256", "typ": "example+jwt", "jwk": other.jwk()})), SignatureError::Signature),
+            (sign(json!({"alg": "ES256", "typ": "example+jwt", "jwk": key.to_private_jwk()})), SignatureError::Key),
+        ] {
+            assert_eq!(
+                verify_self_signed(&jws, "example+jwt", &[]).map(|signed| signed.thumbprint),
+                Err(error),
+                "{jws}"
+            );
+        }
         for (jws, jwk, error) in [
             (good.clone(), other.jwk(), SignatureError::Signature),
             (good.clone(), json!("key"), SignatureError::Key),

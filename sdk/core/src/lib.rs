@@ -74,7 +74,7 @@ pub use expected::{Challenge, Demand, Expected, Requirements};
 pub use explain::{Explanation, Outcome};
 #[cfg(feature = "diagnosis")]
 pub use inspect::inspect;
-pub use jws::{SignatureError, verify_jws};
+pub use jws::{SelfSigned, SignatureError, jwk_thumbprint, verify_jws, verify_self_signed};
 pub use status::{Status, StatusListInfo};
 pub use transaction::{Payment, Transaction};
 pub use trust::Trust;

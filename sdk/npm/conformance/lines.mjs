@@ -1,4 +1,5 @@
 // Vectors from standard input, a line each; the verifier's name and its answers to standard output.
+import process from 'node:process'
 import { text } from 'node:stream/consumers'
 
 import { exact } from './exact.mjs'

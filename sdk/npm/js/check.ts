@@ -158,6 +158,11 @@ function readAll<R extends Readers>(given: { [name: string]: unknown }, readers:
 
 const names = <R extends Readers>(readers: R) => Object.keys(readers) as (keyof R & string)[]
 
+/** What is asked for on top. */
+export function requirements(value: unknown) {
+  return readAll(members('require', value, names(REQUIREMENTS)), REQUIREMENTS)
+}
+
 /** What a token is judged by, for the verifier. */
 export function request(expected: Expected): Request {
   return read('expected', () => {
@@ -165,9 +170,8 @@ export function request(expected: Expected): Request {
     const { audience, nonce, now, ...rest } = readAll(given, EXPECTED)
     if (audience === undefined || nonce === undefined || now === undefined)
       throw mistake('expected', 'has `audience`, `nonce` and `now`')
-    const required = given.require === undefined ? {} : given.require
-    const requirements = readAll(members('require', required, names(REQUIREMENTS)), REQUIREMENTS)
-    const found: Request = { audience, nonce, now, ...rest, ...requirements }
+    const required = requirements(given.require === undefined ? {} : given.require)
+    const found: Request = { audience, nonce, now, ...rest, ...required }
     if (JSON.stringify(found).length > MOST_REQUEST) throw mistake('expected', 'is too long')
     return found
   })

@@ -110,8 +110,23 @@ export type PackageCode =
   /** This build leaves it out. */
   | 'verifier.unsupported'
 
+/** Stable code of what a composed policy did wrong (`@bandpass/verifier/policy`): the same in the project's host. */
+export type PolicyCode =
+  /** It refuses its settings. */
+  | 'plugin.settings'
+  /** It says that it can't decide. */
+  | 'plugin.error'
+  /** It trapped. Nothing was decided; the next call gets a fresh instance, trust and status kept. */
+  | 'plugin.trap'
+  /** It flooded the log. */
+  | 'plugin.log'
+  /** What it returned is malformed, or too much. */
+  | 'plugin.result'
+  /** It allowed with a proof of another token. */
+  | 'plugin.foreign-handle'
+
 /** Stable code of a refusal. Branch on this and on nothing else. */
-export type Code = VerifierCode | PackageCode
+export type Code = VerifierCode | PackageCode | PolicyCode
 
 /** What a refusal says beside code and message. */
 export interface Details {

@@ -1,13 +1,13 @@
 import type { Core, Engine, Request, WasmSource } from './engine.js'
 import { BandpassError, type Failure } from './error.js'
-import type { Check, Evidence, Transaction, Verified } from './types.js'
+import type { Check, Evidence, StatusListInfo, Transaction, Verified } from './types.js'
 
 /** What jco makes of the component: `wit/` of the project, in JavaScript. */
-export type Instantiate = (
+export type Instantiate<Exports = Component> = (
   getCoreModule: (name: string) => WebAssembly.Module,
   imports: object,
   instantiateCore: (module: WebAssembly.Module, imports?: WebAssembly.Imports) => { exports: WebAssembly.Exports },
-) => Component
+) => Exports
 
 interface Component {
   setup: {
@@ -17,8 +17,16 @@ interface Component {
 }
 
 interface WitVerifier {
-  updateStatus(token: Uint8Array, now: bigint): { uri: string; issuedAt: bigint; expires?: bigint; ttl?: bigint; issuers: string[] }
+  updateStatus(token: Uint8Array, now: bigint): WitStatusListInfo
   submit(token: Uint8Array, challenge: WitChallenge): WitSubmission
+}
+
+export interface WitStatusListInfo {
+  uri: string
+  issuedAt: bigint
+  expires?: bigint
+  ttl?: bigint
+  issuers: string[]
 }
 
 interface WitSubmission {
@@ -55,9 +63,10 @@ interface WitEvidence {
   pairingEpoch: bigint
 }
 
+type WitSegment = { tag: 'all' } | { tag: 'key'; val: string } | { tag: 'index'; val: number }
 type WitDemand = 'by-profile' | 'required' | 'not-required'
 type WitChallenge = ReturnType<typeof challenge>
-type WitRequirements = ReturnType<typeof requirements>
+export type WitRequirements = ReturnType<typeof requirements>
 
 /** The largest of the component's core modules: the verifier. */
 const VERIFIER = 'component.core.wasm'
@@ -124,16 +133,7 @@ class Instance {
     const submit = <T>(token: Uint8Array, request: Request, work: (submission: WitSubmission) => T) =>
       this.#with(this.#call(() => verifier.submit(token, challenge(request))), work)
     return {
-      updateStatus: (token, now) => this.#call(() => {
-        const { uri, issuedAt, expires, ttl, issuers } = verifier.updateStatus(token, BigInt(now))
-        return {
-          uri,
-          issuedAt: Number(issuedAt),
-          ...(expires !== undefined && { expires: Number(expires) }),
-          ...(ttl !== undefined && { ttl: Number(ttl) }),
-          issuers,
-        }
-      }),
+      updateStatus: (token, now) => this.#call(() => statusListInfo(verifier.updateStatus(token, BigInt(now)))),
       verify: (token, request, all) => submit(token, request, (submission) => {
         const asked = [request.query ?? '', requirements(request)] as const
         const proved = all ? submission.verifyAll(...asked) : [submission.verify(...asked)]
@@ -188,15 +188,25 @@ class Instance {
   }
 }
 
-function challenge({ audience, nonce, now, maxAge = 300, clockTolerance = 60, statusMaxAge = 900, dcql, transactionData = [] }: Request) {
+export function statusListInfo({ uri, issuedAt, expires, ttl, issuers }: WitStatusListInfo): StatusListInfo {
+  return {
+    uri,
+    issuedAt: Number(issuedAt),
+    ...(expires !== undefined && { expires: Number(expires) }),
+    ...(ttl !== undefined && { ttl: Number(ttl) }),
+    issuers,
+  }
+}
+
+export function challenge({ audience, nonce, now, maxAge = 300, clockTolerance = 60, statusMaxAge = 900, dcql, transactionData = [] }: Request) {
   return { audience, nonce, now: BigInt(now), maxAge, clockTolerance, statusMaxAge, dcql, transactionData }
 }
 
 function requirements({ methods = [], unlockedWithin, distanceMm, claims = [], ageAtLeast, sameHolderAs, ...asked }: Request) {
   const demand = (asked?: boolean): WitDemand => (asked === undefined ? 'by-profile' : asked ? 'required' : 'not-required')
-  const segment = (step: string | number | null) => {
+  const segment = (step: string | number | null): WitSegment => {
     if (step === null) return { tag: 'all' }
-    return { tag: typeof step === 'string' ? 'key' : 'index', val: step }
+    return typeof step === 'string' ? { tag: 'key', val: step } : { tag: 'index', val: step }
   }
   return {
     holder: demand(asked.holder),

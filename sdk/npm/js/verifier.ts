@@ -2,6 +2,7 @@
 import { list, members, mistake, read, request, statusToken, time, token as tokenBytes, trust as trustBytes } from './check.js'
 import type { Core, Engine, WasmSource } from './engine.js'
 import { BandpassError } from './error.js'
+import { Lists } from './lists.js'
 import type { Runtime } from './runtime.js'
 import type { Check, Expected, Inspection, JsonObject, StatusListInfo, Token, Verified } from './types.js'
 
@@ -20,18 +21,11 @@ export interface VerifierOptions {
   wasm?: WasmSource
 }
 
-/** A status list token that is held, and when it was taken in. */
-interface Held {
-  token: Uint8Array
-  now: number
-}
-
 /** Checks tokens against a trust list. No clock, no network: time and status lists are arguments. */
 export class Verifier {
   readonly #runtime: Runtime
   readonly #trust: Uint8Array
-  /** By what takes their place, in the order in which they were taken in. */
-  readonly #lists = new Map<string, Held>()
+  readonly #lists = new Lists()
   #core: Core | undefined
   #generation = -1
   #freed = false
@@ -116,9 +110,7 @@ export class Verifier {
 
   #update(token: Uint8Array, now: number): StatusListInfo {
     const info = this.#run((core) => core.updateStatus(token, now))
-    const key = JSON.stringify([info.uri, info.issuers])
-    this.#lists.delete(key)
-    this.#lists.set(key, { token, now })
+    this.#lists.hold(info, token, now)
     return info
   }
 
@@ -131,7 +123,7 @@ export class Verifier {
   #live(engine: Engine): Core {
     if (!this.#core || this.#generation !== this.#runtime.generation) {
       const core = engine.open(this.#trust)
-      for (const { token, now } of this.#lists.values()) core.updateStatus(token, now)
+      for (const [token, now] of this.#lists.all()) core.updateStatus(token, now)
       this.#core = core
       this.#generation = this.#runtime.generation
     }

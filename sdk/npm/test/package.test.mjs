@@ -1,6 +1,6 @@
 // The package itself: what is in it, how large it is, what others make of it, and that its README works as written.
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -21,9 +21,9 @@ const [packed] = JSON.parse(npm('pack', '--json', '--pack-destination', temporar
 const tarball = join(temporary, packed.filename)
 
 test('what is in it', () => {
-  const modules = ['challenge', 'check', 'common', 'engine', 'entry', 'error', 'file', 'inline', 'node', 'types', 'verifier', 'runtime',
+  const modules = ['challenge', 'check', 'common', 'engine', 'entry', 'error', 'file', 'inline', 'node', 'lists', 'types', 'verifier', 'runtime',
     'wasm-bindgen', 'web', 'workerd', 'sd-jwt/node', 'sd-jwt/web', 'sd-jwt/workerd',
-    'jco', 'component/node', 'component/parts', 'component/web', 'component/workerd']
+    'jco', 'policy', 'bandpass-edge', 'component/node', 'component/parts', 'component/web', 'component/workerd']
   const wasm = ['sd-jwt.js', 'sd-jwt.wasm', 'verifier.base64.js', 'verifier.js', 'verifier.wasm',
     'component.core.wasm', 'component.core2.wasm', 'component.core3.wasm', 'component.js', 'component.parts.js']
   const expected = ['LICENSE-APACHE', 'LICENSE-MIT', 'README.md', 'package.json', ...wasm.map((file) => `wasm/${file}`),
@@ -110,4 +110,36 @@ test('a module of somebody else', async () => {
     for (const wasm of [Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0), undefined])
       await createVerifier({ trust, wasm }).catch(({ code }) => console.log(code))`
   assert.equal(run('node', ['--input-type=module', '--eval', script]), 'verifier.wasm\nverifier.wasm\n')
+})
+
+test('its command says what is wrong', () => {
+  const project = join(temporary, 'edge')
+  mkdirSync(project)
+  writeFileSync(join(project, 'package.json'), '{"private": true}')
+  run('npm', ['install', '--no-audit', '--no-fund', '--offline', '--loglevel=error', tarball], project)
+  const section = (name, content) => {
+    const body = Buffer.concat([Buffer.from([name.length]), Buffer.from(name + content)])
+    return Buffer.concat([Buffer.from([0, body.length]), body])
+  }
+  const component = (...sections) => Buffer.concat([Buffer.from('0061736d0d000100', 'hex'), ...sections])
+  for (const [file, content] of [
+    ['other.wasm', component(section('other', ''))],
+    ['cut.wasm', component(section('bandpass-parts', '{}')).subarray(0, 12)],
+    ['composed.wasm', component(section('other', ''), section('bandpass-parts', '{}'))],
+  ]) writeFileSync(join(project, file), content)
+  for (const [args, said] of [
+    [[], /^bandpass-edge: usage: /],
+    [['a.wasm', 'b.wasm'], /^bandpass-edge: usage: /],
+    [['--else'], /^bandpass-edge: Unknown option '--else'/],
+    [['none.wasm'], /^bandpass-edge: ENOENT/],
+    [['other.wasm', '--name', '../x'], /^bandpass-edge: `..\/x` is no name/],
+    [['other.wasm'], /^bandpass-edge: this is nothing that `bandpass compose` wrote/],
+    [['cut.wasm'], /^bandpass-edge: this is nothing that `bandpass compose` wrote/],
+    // Nothing but the package is installed.
+    [['composed.wasm'], /^bandpass-edge: needs two more packages: npm install/],
+  ]) {
+    const { status, stderr, stdout } = spawnSync(join(project, 'node_modules/.bin/bandpass-edge'), args, { cwd: project, encoding: 'utf8' })
+    assert.deepEqual([status, stdout], [1, ''])
+    assert.match(stderr, said)
+  }
 })

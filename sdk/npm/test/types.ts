@@ -1,6 +1,7 @@
 /* What compiles, and what must not. Nothing of it runs. */
 import { BandpassError, createChallenge, createVerifier, decodeTransactionData, inspect } from '@bandpass/verifier'
 import type { Code, Expected, JsonObject, Verified, Verifier } from '@bandpass/verifier'
+import type { Policy, PolicyOptions } from '@bandpass/verifier/policy'
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 const is = <T extends true>(): T | undefined => undefined
@@ -74,3 +75,17 @@ try {
   }
 }
 console.log(text, all, amount, outcomes, next, type)
+
+/** As `bandpass-edge` declares it. */
+declare function createPolicy(options: PolicyOptions): Policy
+const policy = createPolicy({ trust: {}, settings: {}, log: (level, line) => console.log(level === 'warn', line) })
+const visit = { merchant: 'm', now }
+const decided = policy.decide({ band: ['token'] }, { ...policy.createChallenge({ ...visit, audience: 'a' }), ...visit })
+if (decided.decision === 'step-up') policy.createChallenge({ ...visit, audience: 'a', require: decided.require })
+if (decided.decision === 'allow') console.log(decided.obligations[0]?.parameters, decided.claims)
+// @ts-expect-error only an allow has claims
+console.log(decided.claims)
+// @ts-expect-error requirements are the policy's
+policy.decide('token', { ...challenge, ...visit, require: {} })
+// @ts-expect-error whose policy it is
+policy.decide('token', { ...challenge, now })

@@ -9,12 +9,12 @@ use crate::{Key, Request, random_id, sha256_base64url};
 /// A band with the credential that it holds.
 #[derive(Clone, Debug)]
 pub struct Band {
-    key: Key,
-    credential: String,
-    worn_since: Option<u64>,
-    unlocked_at: Option<u64>,
-    confirmed: bool,
-    counter: u64,
+    pub(crate) key: Key,
+    pub(crate) credential: String,
+    pub(crate) worn_since: Option<u64>,
+    pub(crate) unlocked_at: Option<u64>,
+    pub(crate) confirmed: bool,
+    pub(crate) counter: u64,
 }
 
 impl Band {

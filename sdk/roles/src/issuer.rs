@@ -3,6 +3,7 @@
 use p256::elliptic_curve::rand_core::CryptoRng;
 use serde_json::{Map, Value, json};
 
+use crate::status_list::{encoded, sign1};
 use crate::{BAND_VCT, IssueError, Key, StatusList, sd_jwt};
 
 /// An issuer of band credentials.
@@ -27,10 +28,23 @@ pub struct BandDetails {
     pub issued_at: u64,
     /// Whole days from then until it expires.
     pub valid_days: u64,
-    /// Index in the issuer's status list.
+    /// Which of the issuer's status lists, counted from 1.
+    pub status_list: u32,
+    /// Index in it.
     pub status_index: usize,
     /// The owner's claims, each selectively disclosable: `sub`, `given_name`...
     pub owner: Map<String, Value>,
+}
+
+/// How long a status list token counts. Seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StatusTimes {
+    /// `iat`, since 1970.
+    pub issued_at: u64,
+    /// `exp`, since 1970.
+    pub expires: u64,
+    /// `ttl`: after how long to fetch it again.
+    pub ttl: u64,
 }
 
 const DAY: u64 = 86_400;
@@ -49,7 +63,7 @@ impl Issuer {
         if let Some(jwk) = jwk.as_object_mut() {
             jwk.insert("kid".into(), self.key.thumbprint().into());
         }
-        json!({"iss": self.iss, "jwks": {"keys": [jwk]}, "vct": vct, "status_uris": [self.status_uri()]})
+        json!({"iss": self.iss, "jwks": {"keys": [jwk]}, "vct": vct, "status_uris": [format!("{}/status/", self.iss)]})
     }
 
     /// Issues a band credential with every disclosure.
@@ -67,7 +81,7 @@ impl Issuer {
             ("exp", json!(today + band.valid_days * DAY)),
             ("vct", json!(BAND_VCT)),
             ("cnf", json!({"jwk": band.band_jwk})),
-            ("status", json!({"status_list": {"idx": band.status_index, "uri": self.status_uri()}})),
+            ("status", json!({"status_list": {"idx": band.status_index, "uri": self.status_uri(band.status_list)}})),
             ("pairing", json!({"jkt": band.phone_thumbprint, "epoch": band.epoch})),
             ("band_measures", json!(band.measures)),
         ] {
@@ -78,16 +92,40 @@ impl Issuer {
         sd_jwt::issue(&self.key, &header, claims, &selective, rng)
     }
 
-    /// Signs a status list as JWT.
+    /// Signs a status list as JWT (Token Status List, section 5.1).
     #[must_use]
-    pub fn sign_status_list(&self, list: &StatusList, issued_at: u64, expires: u64) -> String {
+    pub fn sign_status_list(&self, number: u32, list: &StatusList, times: &StatusTimes) -> String {
         let header = json!({"alg": "ES256", "typ": "statuslist+jwt", "kid": self.key.thumbprint()});
-        let payload = json!({"sub": self.status_uri(), "iat": issued_at, "exp": expires, "ttl": 300,
+        let StatusTimes { issued_at, expires, ttl } = times;
+        let payload = json!({"sub": self.status_uri(number), "iat": issued_at, "exp": expires, "ttl": ttl,
             "status_list": list.to_json()});
         self.key.sign(&header, &payload)
     }
 
-    fn status_uri(&self) -> String {
-        format!("{}/status/1", self.iss)
+    /// The same as CWT (section 5.2).
+    #[must_use]
+    pub fn sign_status_list_cwt(&self, number: u32, list: &StatusList, times: &StatusTimes) -> Vec<u8> {
+        // RFC 9052, RFC 9596; RFC 8392 and the draft.
+        let [alg, kid, typ, es256] = [1, 4, 16, -7];
+        let [sub, exp, iat, ttl, status_list] = [2, 4, 6, 65_534, 65_533];
+        let header = encoded(|cbor| {
+            cbor.map(3)?.i64(alg)?.i64(es256)?.i64(kid)?.bytes(self.key.thumbprint().as_bytes())?;
+            cbor.i64(typ)?.str("application/statuslist+cwt")?;
+            Ok(())
+        });
+        let claims = encoded(|cbor| {
+            cbor.map(5)?.i64(sub)?.str(&self.status_uri(number))?.i64(exp)?.u64(times.expires)?;
+            cbor.i64(iat)?.u64(times.issued_at)?.i64(status_list)?;
+            cbor.writer_mut().extend_from_slice(&list.to_cbor());
+            cbor.i64(ttl)?.u64(times.ttl)?;
+            Ok(())
+        });
+        sign1(&self.key, &header, &encoded(|cbor| cbor.map(0).map(drop)), &claims)
+    }
+
+    /// Where a status list is published.
+    #[must_use]
+    pub fn status_uri(&self, number: u32) -> String {
+        format!("{}/status/{number}", self.iss)
     }
 }

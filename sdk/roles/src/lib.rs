@@ -7,14 +7,16 @@
 #![cfg_attr(test, allow(clippy::expect_used, reason = "a test fails by panicking"))]
 
 mod band;
+pub mod device;
 mod issuer;
 mod key;
 mod phone;
+pub mod registry;
 pub mod sd_jwt;
 pub mod status_list;
 
 pub use band::Band;
-pub use issuer::{BandDetails, Issuer};
+pub use issuer::{BandDetails, Issuer, StatusTimes};
 pub use key::{Key, KeyError, os_rng};
 pub use phone::Phone;
 pub use sd_jwt::IssueError;
@@ -22,6 +24,7 @@ pub use status_list::StatusList;
 
 use base64ct::{Base64UrlUnpadded, Encoding as _};
 use p256::elliptic_curve::rand_core::CryptoRng;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -29,7 +32,7 @@ use sha2::{Digest as _, Sha256};
 pub const BAND_VCT: &str = "urn:bandpass:band:1";
 
 /// What a relying party asks a wallet to prove.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Request {
     /// The audience to sign for: the full `client_id`, or `origin:` and an origin.
     pub audience: String,

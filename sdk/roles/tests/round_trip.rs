@@ -4,7 +4,9 @@
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use bandpass_core::{Challenge, Code, Error, Expected, Requirements, Trust, Verified, Verifier};
-use bandpass_roles::{Band, BandDetails, Issuer, Key, Phone, Request, StatusList, base64url, sd_jwt, sha256_base64url};
+use bandpass_roles::{
+    Band, BandDetails, Issuer, Key, Phone, Request, StatusList, StatusTimes, base64url, sd_jwt, sha256_base64url,
+};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::test_runner::{FailurePersistence, FileFailurePersistence};
@@ -301,6 +303,7 @@ proptest! {
             measures: vec!["wear".into(), "unlock".into()],
             issued_at: NOW,
             valid_days: 14,
+            status_list: 1,
             status_index: 412,
             owner: case.claims.clone(),
         };
@@ -318,8 +321,12 @@ proptest! {
 
         let trust = json!({"issuers": [issuer.trust_entry(&["urn:bandpass:band:1"])]}).to_string();
         let mut verifier = Verifier::new(Trust::from_json(trust.as_bytes()).expect("a trust list"));
-        let list = issuer.sign_status_list(&StatusList::new(2, 1_024).expect("two bits"), NOW - 60, NOW + 600);
-        verifier.update_status(list.as_bytes(), NOW).expect("a status list");
+        let (list, times) = (StatusList::new(2, 1_024).expect("two bits"), StatusTimes { issued_at: NOW - 60, expires: NOW + 600, ttl: 300 });
+        let (jwt, cwt) = (issuer.sign_status_list(1, &list, &times), issuer.sign_status_list_cwt(1, &list, &times));
+        for token in [jwt.as_bytes(), &cwt] {
+            let info = verifier.update_status(token, NOW).expect("a status list");
+            prop_assert_eq!((info.uri, info.ttl), (issuer.status_uri(1), Some(300)));
+        }
         let challenge = Challenge::new(vec![AUDIENCE.into()], NONCE.into(), NOW).and_then(|challenge| challenge.transaction_data(&transaction_data));
         let expected = Expected { challenge: challenge.expect("a challenge"), requirements: Requirements::default() };
         let verified = verifier.verify(&token, &expected).expect("verifies");

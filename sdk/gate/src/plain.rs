@@ -1,0 +1,66 @@
+//! The gate's own types, and those of the interfaces behind it.
+
+use alloc::vec::Vec;
+
+use crate::bindings::bandpass::sdk::{policy, setup, verification};
+use crate::bindings::exports::bandpass::sdk::gate::{
+    Challenge, Demand, Failure, Obligation, PathSegment, Requirements, StatusState,
+};
+
+pub(crate) fn failure(failure: verification::Failure) -> Failure {
+    let verification::Failure { code, message, claim, expected, actual } = failure;
+    Failure { code, message, claim, expected, actual }
+}
+
+pub(crate) fn challenge(challenge: Challenge) -> setup::Challenge {
+    let Challenge { audience, nonce, now, max_age, clock_tolerance, status_max_age, dcql, transaction_data } =
+        challenge;
+    setup::Challenge { audience, nonce, now, max_age, clock_tolerance, status_max_age, dcql, transaction_data }
+}
+
+pub(crate) fn obligation(obligation: policy::Obligation) -> Obligation {
+    let policy::Obligation { name, parameters } = obligation;
+    Obligation { name, parameters }
+}
+
+pub(crate) fn status(status: verification::StatusState) -> StatusState {
+    match status {
+        verification::StatusState::NotReferenced => StatusState::NotReferenced,
+        verification::StatusState::NotChecked => StatusState::NotChecked,
+        verification::StatusState::Valid => StatusState::Valid,
+    }
+}
+
+pub(crate) fn requirements(asked: verification::Requirements) -> Requirements {
+    let path = |path: Vec<verification::PathSegment>| path.into_iter().map(segment).collect();
+    Requirements {
+        holder: demand(asked.holder),
+        status: demand(asked.status),
+        approval: demand(asked.approval),
+        methods: asked.methods,
+        worn: demand(asked.worn),
+        unlocked: demand(asked.unlocked),
+        unlocked_within: asked.unlocked_within,
+        confirmed: demand(asked.confirmed),
+        distance_mm: asked.distance_mm,
+        claims: asked.claims.into_iter().map(path).collect(),
+        age_at_least: asked.age_at_least,
+        same_holder_as: asked.same_holder_as,
+    }
+}
+
+fn demand(demand: verification::Demand) -> Demand {
+    match demand {
+        verification::Demand::ByProfile => Demand::ByProfile,
+        verification::Demand::Required => Demand::Required,
+        verification::Demand::NotRequired => Demand::NotRequired,
+    }
+}
+
+fn segment(segment: verification::PathSegment) -> PathSegment {
+    match segment {
+        verification::PathSegment::Key(name) => PathSegment::Key(name),
+        verification::PathSegment::Index(place) => PathSegment::Index(place),
+        verification::PathSegment::All => PathSegment::All,
+    }
+}
