@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::process::Command;
+use std::thread;
 
 use anyhow::{Context as _, Result, bail};
 
@@ -12,17 +13,20 @@ pub(crate) const WASM: &str = "wasm32-unknown-unknown";
 /// What a door controller might run on; it has no std.
 pub(crate) const BARE_METAL: &str = "thumbv7em-none-eabi";
 
-/// Everything that any command needs.
+/// Everything that any command needs. Much of it is waiting for downloads, so it is done side by side.
 pub(crate) fn everything(project: &Project) -> Result<()> {
-    for_build(project)?;
     for_fuzzing()?;
-    debian_packages()?;
-    rust_target(BARE_METAL)?;
-    npm_packages(project, "conformance/peers")?;
-    for_examples(project)?;
-    python_packages(project)?;
-    sd_jwt_rs(project)?;
-    published_vectors(project)
+    thread::scope(|scope| {
+        let beside = [
+            scope.spawn(|| debian_packages().and_then(|()| python_packages(project))),
+            scope.spawn(|| sd_jwt_rs(project).and_then(|()| published_vectors(project))),
+        ];
+        for_build(project)?;
+        rust_target(BARE_METAL)?;
+        npm_packages(project, "conformance/peers")?;
+        for_examples(project)?;
+        beside.into_iter().try_for_each(|work| work.join().unwrap_or_else(|_| bail!("a thread panicked")))
+    })
 }
 
 /// What building needs.
