@@ -31,6 +31,7 @@ mod registry;
 mod registry_durability;
 mod serve;
 mod service;
+mod tickets;
 mod vectors;
 mod wallet;
 mod webhooks;
