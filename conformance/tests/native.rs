@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use bandpass_conformance::{File, Vector, Verdict, claim_path, generate};
-use bandpass_core::{Code, Date, Dcql, Error, Outcome, Requirements, Verified};
+use bandpass_core::{Code, Date, Dcql, Error, Explanation, Memory, Outcome, Requirements, Verified};
 use serde_json::{Value, json};
 
 static FILES: LazyLock<BTreeMap<&str, File>> = LazyLock::new(|| generate().expect("vectors are made"));
@@ -67,6 +67,41 @@ fn every_vector_is_explained() {
     let of_lists =
         |code: &&str| ["trust.malformed", "challenge.malformed"].contains(code) || code.starts_with("status.");
     assert!(unfailed.iter().all(of_lists), "{unfailed:?}");
+}
+
+/// One memory for all of them, whatever list each is judged by: what came before changes no verdict, nor why.
+#[test]
+fn what_is_remembered_changes_nothing() {
+    let mut memory = Memory::new(1 << 20);
+    let vectors = files().into_iter().flat_map(|(_, file)| &file.vectors).collect::<Vec<_>>();
+    for vector in vectors.iter().chain(&vectors) {
+        let (Ok(verifier), Ok(challenge)) = (vector.verifier(), vector.expected.challenge()) else { continue };
+        let requirements = vector.expected.requirements.to_core();
+        let submission = verifier.submit_remembering(vector.vp_token.as_bytes(), challenge, &mut memory);
+        let (found, fresh) = (submission.explain(&vector.expected.query_id, &requirements), vector.submit());
+        let fresh = fresh.map(|submission| submission.explain(&vector.expected.query_id, &requirements));
+        assert_eq!(fresh.as_ref().map(Explanation::checks), Ok(found.checks()), "{}", vector.name);
+        assert_eq!(fresh.as_ref().map(Explanation::error), Ok(found.error()), "{}", vector.name);
+        let verified = submission.verify(&vector.expected.query_id, &requirements);
+        assert_eq!(
+            verified.as_ref().map(Verified::claims),
+            vector.verify().as_ref().map(Verified::claims),
+            "{}",
+            vector.name
+        );
+    }
+    let payment = vector("accept/payment");
+    let (verifier, challenge) = (payment.verifier().expect("a verifier"), payment.expected.challenge().expect("one"));
+    let accepted = |token: &str, memory: &mut Memory| {
+        let submission = verifier.submit_remembering(token.as_bytes(), challenge.clone(), memory);
+        submission.verify(&payment.expected.query_id, &payment.expected.requirements.to_core()).is_ok()
+    };
+    assert!(accepted(&payment.vp_token, &mut memory));
+    // The signature is part of what is remembered: its last character has bits to spare, so the one before it.
+    let end = payment.vp_token.find('~').expect("disclosures") - 2;
+    let other = if payment.vp_token[end..].starts_with('A') { "B" } else { "A" };
+    let forged = [&payment.vp_token[..end], other, &payment.vp_token[end + 1..]].concat();
+    assert!(!accepted(&forged, &mut memory));
 }
 
 #[test]

@@ -60,7 +60,10 @@ impl Setup for Component {
     }
 }
 
-struct HeldVerifier(RefCell<core_sdk::Verifier>);
+struct HeldVerifier {
+    verifier: RefCell<core_sdk::Verifier>,
+    memory: RefCell<core_sdk::Memory>,
+}
 
 struct HeldSubmission {
     /// Never given twice in an instance.
@@ -78,18 +81,26 @@ static SUBMISSIONS: AtomicU64 = AtomicU64::new(0);
 impl GuestVerifier for HeldVerifier {
     fn open(trust: Vec<u8>) -> Result<Verifier, Failure> {
         let trust = core_sdk::Trust::from_json(&trust).map_err(failure)?;
-        Ok(Verifier::new(Self(RefCell::new(core_sdk::Verifier::new(trust)))))
+        let verifier = RefCell::new(core_sdk::Verifier::new(trust));
+        let memory = RefCell::new(core_sdk::Memory::new(core_sdk::Memory::DEFAULT_BYTES));
+        Ok(Verifier::new(Self { verifier, memory }))
+    }
+
+    fn remember(&self, bytes: u32) {
+        *self.memory.borrow_mut() = core_sdk::Memory::new(usize::try_from(bytes).unwrap_or_default());
     }
 
     fn update_status(&self, status_list_token: Vec<u8>, now: u64) -> Result<StatusListInfo, Failure> {
-        let info = self.0.borrow_mut().update_status(&status_list_token, now).map_err(failure)?;
+        let info = self.verifier.borrow_mut().update_status(&status_list_token, now).map_err(failure)?;
         let core_sdk::StatusListInfo { uri, issued_at, expires, ttl, issuers } = info;
         Ok(StatusListInfo { uri, issued_at, expires, ttl, issuers })
     }
 
     fn submit(&self, vp_token: Vec<u8>, challenge: Challenge) -> Submission {
         let number = SUBMISSIONS.fetch_add(1, Ordering::Relaxed);
-        let checked = core_challenge(challenge).map(|challenge| self.0.borrow().submit(&vp_token, challenge));
+        let memory = &mut self.memory.borrow_mut();
+        let submit = |challenge| self.verifier.borrow().submit_remembering(&vp_token, challenge, memory);
+        let checked = core_challenge(challenge).map(submit);
         Submission::new(HeldSubmission { number, checked })
     }
 }

@@ -46,15 +46,15 @@ impl Approval {
             Some(found) => found.as_str().ok_or_else(|| malformed("approval"))?,
         };
         let jws = Jws::parse(compact).map_err(|_| malformed("approval"))?;
-        if jws.header.keys().any(|name| !["typ", "alg", "jwk"].contains(&name.as_str())) {
+        if jws.header.0.keys().any(|name| !["typ", "alg", "jwk"].contains(&name.as_str())) {
             return Err(malformed("header"));
         }
-        if jws.header_text("typ") != Some("band-approval+jwt") || !jws.is_es256() {
+        if jws.header.text("typ") != Some("band-approval+jwt") || !jws.header.is_es256() {
             let error = Error::new(Code::ApprovalType, "the approval is not a `band-approval+jwt` with ES256");
-            return Err(error.claim("typ").actual(jws.header_text("typ").unwrap_or_default()));
+            return Err(error.claim("typ").actual(jws.header.text("typ").unwrap_or_default()));
         }
         trace.passed(&[Code::ApprovalType]);
-        let jwk = jws.header.get("jwk").and_then(Value::as_object).ok_or_else(|| malformed("jwk"))?;
+        let jwk = jws.header.0.get("jwk").and_then(Value::as_object).ok_or_else(|| malformed("jwk"))?;
         let phone = PublicKey::from_jwk(jwk).map_err(|_| malformed("jwk"))?;
         if phone.thumbprint() != band.phone_thumbprint {
             let error = Error::new(Code::ApprovalPhone, "the approval is not by the paired phone");

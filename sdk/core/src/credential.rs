@@ -13,7 +13,8 @@ use crate::expected::Challenge;
 use crate::explain::Trace;
 use crate::jwk::{JwkError, PublicKey};
 use crate::limits::MAX_INTEGER;
-use crate::sd_jwt::{Presentation, disclose};
+use crate::memory::{Memory, Opened};
+use crate::sd_jwt::{DISCLOSURE_CHECKS, Issued, Presentation, disclose};
 use crate::status::Reference;
 use crate::trust::{Purpose, SD_JWT_VC, Trust};
 
@@ -47,21 +48,25 @@ impl Credential {
     /// Every check of the credential, in order. The section numbers are those of RFC 9901 unless another is named.
     pub(crate) fn check(
         presentation: &Presentation<'_>,
+        memory: &mut Memory,
         trust: &Trust,
         challenge: &Challenge,
         trace: &mut Trace,
     ) -> Result<Self, Error> {
-        let jwt = &presentation.issuer_jwt;
+        let (header, payload) = match &presentation.issued {
+            Issued::New(jwt) => (&jwt.header, &jwt.payload),
+            Issued::Known(opened) => (&opened.header, &opened.claims),
+        };
         // 7.1, step 2a: the algorithm is one that is accepted, never `none`.
-        if !jwt.is_es256() {
+        if !header.is_es256() {
             let error = Error::new(Code::IssuerAlgorithm, "the credential is not signed with ES256");
-            return Err(error.claim("alg").expected("ES256").actual(jwt.header_text("alg").unwrap_or("none")));
+            return Err(error.claim("alg").expected("ES256").actual(header.text("alg").unwrap_or("none")));
         }
         trace.passed(&[Code::IssuerAlgorithm]);
         // 7.1, step 2b: the signing key belongs to the issuer.
         let untrusted = |why| Error::new(Code::IssuerUntrusted, why).claim("iss");
-        let signer = jwt.signer();
-        let (issuer_place, issuer) = match jwt.payload.get("iss").map(Value::as_str) {
+        let signer = header.signer();
+        let (issuer_place, issuer) = match payload.get("iss").map(Value::as_str) {
             Some(Some(iss)) => {
                 trust.issuer(iss).ok_or_else(|| untrusted("the issuer is not in the trust list").actual(iss))?
             }
@@ -72,19 +77,32 @@ impl Credential {
         trace.passed(&[Code::IssuerUntrusted]);
         trace.passed(issuer.checks_of_keys());
         // SD-JWT VC 2.2.1 and RFC 8725, section 3.11: explicit typing.
-        let typ = jwt.header_text("typ").unwrap_or_default().to_owned();
+        let typ = header.text("typ").unwrap_or_default().to_owned();
         if !issuer.allows_typ(&typ) {
             let error = Error::new(Code::IssuerType, "the credential is of another media type");
             return Err(error.claim("typ").expected(&issuer.typ().join(", ")).actual(&typ));
         }
         trace.passed(&[Code::IssuerType]);
         // 7.1, step 2c: the signature.
-        if !keys.iter().any(|key| jwt.verified_by(key)) {
-            return Err(Error::new(Code::IssuerSignature, "the issuer's signature does not verify"));
-        }
+        let signed = keys.into_iter().find(|key| match &presentation.issued {
+            Issued::New(jwt) => jwt.verified_by(key),
+            Issued::Known(opened) => opened.key == *key,
+        });
+        let key = signed.ok_or_else(|| Error::new(Code::IssuerSignature, "the issuer's signature does not verify"))?;
         trace.passed(&[Code::IssuerSignature]);
         // 7.1, steps 2d and 3: disclosures.
-        let claims = disclose(jwt.payload.clone(), &presentation.disclosures, trace)?;
+        let claims = match &presentation.issued {
+            Issued::Known(opened) => {
+                trace.passed(DISCLOSURE_CHECKS);
+                opened.claims.clone()
+            }
+            Issued::New(jwt) => {
+                let claims = disclose(jwt.payload.clone(), &presentation.disclosures, trace)?;
+                let opened = || Opened { header: header.clone(), claims: claims.clone(), key };
+                memory.keep(&presentation.hash, presentation.hashed.len(), opened);
+                claims
+            }
+        };
         // 7.1, step 6, and SD-JWT VC 2.2.2: registered claims.
         let vct = text(&claims, "vct")?;
         let aka_vcts = aka_vcts(&claims, vct.as_deref())?;

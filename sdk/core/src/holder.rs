@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use serde_json::{Map, Value};
 
 use crate::credential::{Credential, numeric_date, strings};
-use crate::encoding::{decimal, digest};
+use crate::encoding::decimal;
 use crate::error::{Code, Error};
 use crate::expected::Challenge;
 use crate::explain::Trace;
@@ -66,15 +66,15 @@ impl Proof {
         };
         trace.passed(&[Code::HolderMissing]);
         // Step 5b: the algorithm.
-        if !jwt.is_es256() {
+        if !jwt.header.is_es256() {
             let error = Error::new(Code::HolderAlgorithm, "the proof is not signed with ES256");
-            return Err(error.claim("alg").expected("ES256").actual(jwt.header_text("alg").unwrap_or("none")));
+            return Err(error.claim("alg").expected("ES256").actual(jwt.header.text("alg").unwrap_or("none")));
         }
         trace.passed(&[Code::HolderAlgorithm]);
         // Step 5d: the type.
-        if jwt.header_text("typ") != Some("kb+jwt") {
+        if jwt.header.text("typ") != Some("kb+jwt") {
             let error = Error::new(Code::HolderType, "the proof is of another media type");
-            return Err(error.claim("typ").expected("kb+jwt").actual(jwt.header_text("typ").unwrap_or_default()));
+            return Err(error.claim("typ").expected("kb+jwt").actual(jwt.header.text("typ").unwrap_or_default()));
         }
         trace.passed(&[Code::HolderType]);
         // Steps 5a and 5c: the key that the credential names, and the signature.
@@ -127,10 +127,10 @@ impl Proof {
         }
         trace.passed(&[Code::HolderFuture]);
         // Step 5g: the hash over credential and disclosures.
-        let hash = digest(presentation.hashed.as_bytes());
+        let hash = &presentation.hash;
         if sd_hash != hash {
             let error = Error::new(Code::HolderHash, "the proof is over another credential or other disclosures");
-            return Err(error.claim("sd_hash").expected(&hash).actual(sd_hash));
+            return Err(error.claim("sd_hash").expected(hash).actual(sd_hash));
         }
         trace.passed(&[Code::HolderHash]);
         Ok(Some(Self {

@@ -9,7 +9,8 @@ use crate::encoding::{self, base64url, digest};
 use crate::error::Error;
 use crate::explain::Trace;
 use crate::jws::Jws;
-use crate::sd_jwt::Presentation;
+use crate::memory::Memory;
+use crate::sd_jwt::{Issued, Presentation};
 
 /// Takes a presentation apart for people to read: headers, payloads, and each disclosure with its digest.
 ///
@@ -19,11 +20,13 @@ use crate::sd_jwt::Presentation;
 /// [`Code::TokenTooLarge`](crate::Code::TokenTooLarge), [`Code::TokenUnsupported`](crate::Code::TokenUnsupported) or
 /// [`Code::TokenMalformed`](crate::Code::TokenMalformed) when there is nothing to show.
 pub fn inspect(token: &str) -> Result<Value, Error> {
-    let presentation = Presentation::parse(token, &mut Trace::default())?;
+    let presentation = Presentation::parse(token, &mut Memory::new(0), &mut Trace::default())?;
     let disclosures = presentation.disclosures.iter().map(|encoded| disclosure(encoded)).collect::<Vec<_>>();
     let mut tree = Map::new();
     tree.insert("verified".into(), false.into());
-    tree.insert("issuer_jwt".into(), jws(&presentation.issuer_jwt));
+    if let Issued::New(issuer_jwt) = &presentation.issued {
+        tree.insert("issuer_jwt".into(), jws(issuer_jwt));
+    }
     tree.insert("disclosures".into(), disclosures.into());
     if let Some(kb_jwt) = &presentation.kb_jwt {
         tree.insert("kb_jwt".into(), jws(kb_jwt));
@@ -36,7 +39,7 @@ pub fn inspect(token: &str) -> Result<Value, Error> {
 }
 
 fn jws(jws: &Jws<'_>) -> Value {
-    json!({"header": jws.header, "payload": jws.payload})
+    json!({"header": jws.header.0, "payload": jws.payload})
 }
 
 fn disclosure(encoded: &str) -> Value {

@@ -13,11 +13,15 @@ use crate::trust::Signer;
 /// A JWS that was parsed. Nothing in it is to be believed before [`Jws::verified_by`] said yes.
 #[derive(Debug)]
 pub(crate) struct Jws<'a> {
-    pub(crate) header: Map<String, Value>,
+    pub(crate) header: Header,
     pub(crate) payload: Map<String, Value>,
     signed: &'a str,
     signature: Vec<u8>,
 }
+
+/// A JOSE header.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Header(pub(crate) Map<String, Value>);
 
 /// Why a JWS was refused.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,34 +46,36 @@ impl<'a> Jws<'a> {
             return Err(JwsError::Unsupported("no extension named in `crit` is understood"));
         }
         Ok(Self {
-            header,
+            header: Header(header),
             payload: object(payload, "the payload is not base64url", "the payload is not a JSON object")?,
             signed,
             signature: base64url(signature).ok_or(JwsError::Malformed("the signature is not base64url"))?,
         })
     }
 
-    /// A header parameter that is a string.
-    pub(crate) fn header_text(&self, name: &str) -> Option<&str> {
-        self.header.get(name).and_then(Value::as_str)
+    pub(crate) fn verified_by(&self, key: &PublicKey) -> bool {
+        key.verifies(self.signed.as_bytes(), &self.signature)
+    }
+}
+
+impl Header {
+    /// A parameter that is a string.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).and_then(Value::as_str)
     }
 
-    /// What the header says of whose signature it is (RFC 7515, sections 4.1.4 and 4.1.6).
+    /// What it says of whose signature it is (RFC 7515, sections 4.1.4 and 4.1.6).
     pub(crate) fn signer(&self) -> Signer<'_> {
-        let chain = match self.header.get("x5c") {
+        let chain = match self.0.get("x5c") {
             None => Some(Vec::new()),
             Some(Value::Array(chain)) => chain.iter().map(|der| der.as_str().and_then(base64)).collect(),
             Some(_) => None,
         };
-        Signer { kid: self.header_text("kid"), chain }
+        Signer { kid: self.text("kid"), chain }
     }
 
     pub(crate) fn is_es256(&self) -> bool {
-        self.header_text("alg") == Some("ES256")
-    }
-
-    pub(crate) fn verified_by(&self, key: &PublicKey) -> bool {
-        key.verifies(self.signed.as_bytes(), &self.signature)
+        self.text("alg") == Some("ES256")
     }
 }
 
@@ -108,10 +114,10 @@ impl core::error::Error for SignatureError {}
 pub fn verify_jws(compact: &str, jwk: &Value, typ: &str) -> Result<Map<String, Value>, SignatureError> {
     let key = jwk.as_object().and_then(|jwk| PublicKey::from_jwk(jwk).ok()).ok_or(SignatureError::Key)?;
     let jws = Jws::parse(compact).map_err(|_| SignatureError::Malformed)?;
-    if jws.header.keys().any(|name| !["alg", "typ", "kid"].contains(&name.as_str())) {
+    if jws.header.0.keys().any(|name| !["alg", "typ", "kid"].contains(&name.as_str())) {
         return Err(SignatureError::Malformed);
     }
-    if jws.header_text("typ") != Some(typ) || !jws.is_es256() {
+    if jws.header.text("typ") != Some(typ) || !jws.header.is_es256() {
         return Err(SignatureError::Type);
     }
     match jws.verified_by(&key) {
@@ -138,16 +144,17 @@ pub struct SelfSigned {
 /// A [`SignatureError`] that says what is wrong with it.
 pub fn verify_self_signed(compact: &str, typ: &str, also: &[&str]) -> Result<SelfSigned, SignatureError> {
     let jws = Jws::parse(compact).map_err(|_| SignatureError::Malformed)?;
-    if jws.header.keys().any(|name| !["alg", "typ", "jwk"].contains(&name.as_str()) && !also.contains(&name.as_str())) {
+    if jws.header.0.keys().any(|name| !["alg", "typ", "jwk"].contains(&name.as_str()) && !also.contains(&name.as_str()))
+    {
         return Err(SignatureError::Malformed);
     }
-    if jws.header_text("typ") != Some(typ) || !jws.is_es256() {
+    if jws.header.text("typ") != Some(typ) || !jws.header.is_es256() {
         return Err(SignatureError::Type);
     }
-    let jwk = jws.header.get("jwk").and_then(Value::as_object).ok_or(SignatureError::Key)?;
+    let jwk = jws.header.0.get("jwk").and_then(Value::as_object).ok_or(SignatureError::Key)?;
     let key = PublicKey::from_jwk(jwk).map_err(|_| SignatureError::Key)?;
     match jws.verified_by(&key) {
-        true => Ok(SelfSigned { thumbprint: key.thumbprint().into(), header: jws.header, payload: jws.payload }),
+        true => Ok(SelfSigned { thumbprint: key.thumbprint().into(), header: jws.header.0, payload: jws.payload }),
         false => Err(SignatureError::Signature),
     }
 }

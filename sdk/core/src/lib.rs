@@ -47,6 +47,7 @@ mod inspect;
 mod jwk;
 mod jws;
 pub mod limits;
+mod memory;
 #[cfg(feature = "certificates")]
 mod roots;
 #[cfg(not(feature = "certificates"))]
@@ -75,6 +76,7 @@ pub use explain::{Explanation, Outcome};
 #[cfg(feature = "diagnosis")]
 pub use inspect::inspect;
 pub use jws::{SelfSigned, SignatureError, jwk_thumbprint, verify_jws, verify_self_signed};
+pub use memory::Memory;
 pub use status::{Status, StatusListInfo};
 pub use transaction::{Payment, Transaction};
 pub use trust::Trust;

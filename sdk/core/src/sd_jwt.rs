@@ -12,6 +12,7 @@ use crate::error::{Code, Error};
 use crate::explain::Trace;
 use crate::jws::{Jws, JwsError};
 use crate::limits::{MAX_DEPTH, MAX_DISCLOSURES, MAX_TOKEN_BYTES};
+use crate::memory::{Memory, Opened};
 
 /// Claims that are never selectively disclosable, nor is anything inside them
 /// (draft-ietf-oauth-sd-jwt-vc, section 2.2.2.2).
@@ -20,18 +21,39 @@ const ALWAYS_DISCLOSED: &[&str] = &["iss", "nbf", "exp", "cnf", "vct", "vct#inte
 /// The same for band credentials (band profile, section Credential).
 const ALWAYS_DISCLOSED_BY_BANDS: &[&str] = &["iat", "pairing", "band_measures"];
 
+/// The checks that [`disclose`] does.
+pub(crate) const DISCLOSURE_CHECKS: &[Code] = &[
+    Code::DisclosureAlgorithm,
+    Code::DisclosureMalformed,
+    Code::DisclosureReserved,
+    Code::DisclosureDigest,
+    Code::DisclosureDuplicate,
+    Code::DisclosureCollision,
+    Code::DisclosureForbidden,
+    Code::DisclosureUnreferenced,
+];
+
 /// A presentation that was parsed; nothing in it was verified.
 #[derive(Debug)]
 pub(crate) struct Presentation<'a> {
-    pub(crate) issuer_jwt: Jws<'a>,
+    pub(crate) issued: Issued<'a>,
     pub(crate) disclosures: Vec<&'a str>,
-    /// Issuer-signed JWT and disclosures with their tildes: what `sd_hash` is over (RFC 9901, section 4.3.1).
+    /// Issuer-signed JWT and disclosures with their tildes (RFC 9901, section 4.3.1).
     pub(crate) hashed: &'a str,
+    /// What `sd_hash` has to be.
+    pub(crate) hash: String,
     pub(crate) kb_jwt: Option<Jws<'a>>,
 }
 
+/// The issuer-signed JWT, or what is remembered of it.
+#[derive(Debug)]
+pub(crate) enum Issued<'a> {
+    New(Jws<'a>),
+    Known(Opened),
+}
+
 impl<'a> Presentation<'a> {
-    pub(crate) fn parse(token: &'a str, trace: &mut Trace) -> Result<Self, Error> {
+    pub(crate) fn parse(token: &'a str, memory: &mut Memory, trace: &mut Trace) -> Result<Self, Error> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(Error::new(Code::TokenTooLarge, "the token has too many bytes"));
         }
@@ -43,7 +65,12 @@ impl<'a> Presentation<'a> {
             .ok_or_else(|| Error::new(Code::TokenMalformed, "an SD-JWT has a `~` after its issuer-signed JWT"))?;
         let hashed = token.get(..=parts.len()).unwrap_or_default();
         let mut parts = parts.split('~');
-        let issuer_jwt = parse_jws(parts.next().unwrap_or_default(), "issuer-signed JWT")?;
+        let hash = digest(hashed.as_bytes());
+        let issuer_jwt = parts.next().unwrap_or_default();
+        let issued = match memory.recall(&hash, hashed.len()) {
+            Some(opened) => Issued::Known(opened),
+            None => Issued::New(parse_jws(issuer_jwt, "issuer-signed JWT")?),
+        };
         let disclosures = parts.collect::<Vec<_>>();
         if disclosures.len() > MAX_DISCLOSURES {
             return Err(Error::new(Code::TokenTooLarge, "the token has too many disclosures"));
@@ -53,7 +80,7 @@ impl<'a> Presentation<'a> {
             compact => Some(parse_jws(compact, "KB-JWT")?),
         };
         trace.passed(&[Code::TokenTooLarge, Code::TokenUnsupported, Code::TokenMalformed]);
-        Ok(Self { issuer_jwt, disclosures, hashed, kb_jwt })
+        Ok(Self { issued, disclosures, hashed, hash, kb_jwt })
     }
 }
 

@@ -214,16 +214,16 @@ fn signed_jwt(token: &[u8], trust: &Trust, now: u64) -> Result<(Claims, Vec<usiz
         JwsError::Malformed(why) | JwsError::Unsupported(why) => malformed(why),
         JwsError::TooLarge => Error::new(Code::StatusTooLarge, "the status list token has too many values"),
     })?;
-    if !jws.is_es256() {
+    if !jws.header.is_es256() {
         return Err(algorithm());
     }
-    if jws.header_text("typ") != Some("statuslist+jwt") {
-        return Err(typ("statuslist+jwt", jws.header_text("typ")));
+    if jws.header.text("typ") != Some("statuslist+jwt") {
+        return Err(typ("statuslist+jwt", jws.header.text("typ")));
     }
     let claims = jwt_claims(&jws)
         .filter(Claims::hold)
         .ok_or_else(|| malformed("the status list token lacks a claim, or one is malformed"))?;
-    let issuers = signers(&claims, trust, &jws.signer(), now, &|key| jws.verified_by(key))?;
+    let issuers = signers(&claims, trust, &jws.header.signer(), now, &|key| jws.verified_by(key))?;
     Ok((claims, issuers))
 }
 

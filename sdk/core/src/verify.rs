@@ -18,6 +18,7 @@ use crate::explain::Explanation;
 use crate::explain::Trace;
 use crate::holder::{Proof, no_proof};
 use crate::limits::{MAX_PRESENTATIONS, MAX_SUBMISSION_BYTES};
+use crate::memory::Memory;
 use crate::sd_jwt::Presentation;
 use crate::status::{Status, StatusListInfo, StatusLists};
 use crate::transaction::agreed;
@@ -71,7 +72,7 @@ impl Verifier {
     /// # Errors
     /// The first check that failed, in the order of [`Code::ALL`].
     pub fn verify(&self, token: &str, expected: &Expected) -> Result<Verified, Error> {
-        let answers = [self.answer(None, token, &expected.challenge)];
+        let answers = [self.answer(None, token, &expected.challenge, &mut Memory::new(0))];
         let trace = &mut Trace::default();
         one(require_answers(&answers, &expected.challenge, "", true, &expected.requirements, trace)?)
     }
@@ -81,7 +82,7 @@ impl Verifier {
     #[must_use]
     pub fn explain(&self, token: &str, expected: &Expected) -> Explanation {
         let (challenge, requirements) = (&expected.challenge, &expected.requirements);
-        explain(Ok(&[self.answer(None, token, challenge)]), challenge, "", requirements)
+        explain(Ok(&[self.answer(None, token, challenge, &mut Memory::new(0))]), challenge, "", requirements)
     }
 
     /// Takes in what a wallet sent for a challenge: a bare presentation, or an OpenID4VP `vp_token`.
@@ -89,18 +90,24 @@ impl Verifier {
     /// Every presentation is checked once, here; [`Submission::verify`] tells what came of it.
     #[must_use]
     pub fn submit(&self, vp_token: &[u8], challenge: Challenge) -> Submission {
-        let presentations = self.presentations(vp_token, &challenge);
+        self.submit_remembering(vp_token, challenge, &mut Memory::new(0))
+    }
+
+    /// [`Verifier::submit`] with a memory of credentials that came before. The verdict is the same.
+    #[must_use]
+    pub fn submit_remembering(&self, vp_token: &[u8], challenge: Challenge, memory: &mut Memory) -> Submission {
+        let presentations = self.presentations(vp_token, &challenge, memory);
         Submission { presentations, challenge }
     }
 
-    fn presentations(&self, vp_token: &[u8], challenge: &Challenge) -> Result<Vec<Answer>, Error> {
+    fn presentations(&self, vp_token: &[u8], challenge: &Challenge, memory: &mut Memory) -> Result<Vec<Answer>, Error> {
         if vp_token.len() > MAX_SUBMISSION_BYTES {
             return Err(Error::new(Code::TokenTooLarge, "the submission has too many bytes"));
         }
         if vp_token.trim_ascii_start().first() != Some(&b'{') {
             let error = || Error::new(Code::TokenMalformed, "the token is not text");
             let token = core::str::from_utf8(vp_token).map_err(|_| error())?;
-            return Ok([self.answer(None, token, challenge)].into());
+            return Ok([self.answer(None, token, challenge, memory)].into());
         }
         let by_query = match json(vp_token) {
             Ok(Value::Object(by_query)) => by_query,
@@ -134,7 +141,7 @@ impl Verifier {
         }
         let mut answers = Vec::new();
         for (query_id, token) in tokens {
-            answers.push(self.answer(Some(query_id), &token, challenge));
+            answers.push(self.answer(Some(query_id), &token, challenge, memory));
         }
         // Every presentation carries this challenge's binding, or none counts.
         let foreign = answers.iter().filter_map(|answer| answer.checked.as_ref().err());
@@ -144,16 +151,22 @@ impl Verifier {
         }
     }
 
-    fn answer(&self, query_id: Option<String>, token: &str, challenge: &Challenge) -> Answer {
+    fn answer(&self, query_id: Option<String>, token: &str, challenge: &Challenge, memory: &mut Memory) -> Answer {
         let mut trace = Trace::default();
-        let checked = self.check(token, challenge, &mut trace);
+        let checked = self.check(token, challenge, memory, &mut trace);
         Answer { query_id, checked, trace }
     }
 
     /// The checks that do not depend on what a policy requires, in order. Signatures are verified here and nowhere else.
-    fn check(&self, token: &str, challenge: &Challenge, trace: &mut Trace) -> Result<Checked, Error> {
-        let presentation = Presentation::parse(token, trace)?;
-        let credential = Credential::check(&presentation, &self.trust, challenge, trace)?;
+    fn check(
+        &self,
+        token: &str,
+        challenge: &Challenge,
+        memory: &mut Memory,
+        trace: &mut Trace,
+    ) -> Result<Checked, Error> {
+        let presentation = Presentation::parse(token, memory, trace)?;
+        let credential = Credential::check(&presentation, memory, &self.trust, challenge, trace)?;
         let mut proof = Proof::check(&presentation, &credential, challenge, trace)?;
         let mut later = Later::default();
         let (approval, evidence) = match (&proof, &credential.band) {

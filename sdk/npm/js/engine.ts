@@ -44,8 +44,8 @@ export interface Engine {
   load(source?: WasmSource): Promise<void>
   /** Gives up the instance and every `Core` in it: what is opened next is in a fresh one. */
   replace(): void
-  /** `trust`: a trust list (JSON). */
-  open(trust: Uint8Array): Core
+  /** `trust`: a trust list (JSON). `remember`: whether credentials that came before are remembered. */
+  open(trust: Uint8Array, remember: boolean): Core
   /** Not in every build. */
   inspect?(token: Uint8Array): Inspection
 }

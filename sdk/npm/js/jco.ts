@@ -17,6 +17,7 @@ interface Component {
 }
 
 interface WitVerifier {
+  remember(bytes: number): void
   updateStatus(token: Uint8Array, now: bigint): WitStatusListInfo
   submit(token: Uint8Array, challenge: WitChallenge): WitSubmission
 }
@@ -93,11 +94,11 @@ export function jco(
     replace() {
       instance = undefined
     },
-    open(trust) {
+    open(trust, remember) {
       if (!module) throw new TypeError('the module is not loaded')
       const verifier = module
       instance ??= new Instance(instantiate, (name) => (name === VERIFIER ? verifier : small(name)))
-      return instance.open(trust)
+      return instance.open(trust, remember)
     },
   }
 }
@@ -127,9 +128,10 @@ class Instance {
     })
   }
 
-  open(trust: Uint8Array): Core {
+  open(trust: Uint8Array, remember: boolean): Core {
     const { setup } = this.#component
     const verifier = this.#call(() => setup.Verifier.open(trust))
+    if (!remember) this.#call(() => verifier.remember(0))
     const submit = <T>(token: Uint8Array, request: Request, work: (submission: WitSubmission) => T) =>
       this.#with(this.#call(() => verifier.submit(token, challenge(request))), work)
     return {

@@ -15,6 +15,11 @@ export interface VerifierOptions {
   /** The time at which status lists are taken in. Needed with `statusLists`. */
   now?: Date
   /**
+   * Whether credentials that came before are remembered, up to 256 KiB of them, so that the signature of one that comes again is
+   * not verified again. Trust, time and status are, so no verdict depends on it. `true` unless given.
+   */
+  remember?: boolean
+  /**
    * Where the WebAssembly module is, for a runtime where it is not found by itself. It is loaded once: later verifiers use
    * what the first one loaded.
    */
@@ -25,27 +30,31 @@ export interface VerifierOptions {
 export class Verifier {
   readonly #runtime: Runtime
   readonly #trust: Uint8Array
+  readonly #remember: boolean
   readonly #lists = new Lists()
   #core: Core | undefined
   #generation = -1
   #freed = false
 
-  private constructor(runtime: Runtime, trust: Uint8Array) {
+  private constructor(runtime: Runtime, trust: Uint8Array, remember: boolean) {
     this.#runtime = runtime
     this.#trust = trust
+    this.#remember = remember
   }
 
   /** @internal */
   static async open(runtime: Runtime, options: VerifierOptions): Promise<Verifier> {
-    const { trust, lists, now, wasm } = read('options', () => {
-      const given = members('options', options, ['trust', 'statusLists', 'now', 'wasm'])
+    const { trust, lists, now, remember, wasm } = read('options', () => {
+      const given = members('options', options, ['trust', 'statusLists', 'now', 'remember', 'wasm'])
       const lists = list('statusLists', given.statusLists === undefined ? [] : given.statusLists).map((one) => statusToken(one as string | Uint8Array))
       if (lists.length > 0 && given.now === undefined) throw mistake('now', 'is needed with `statusLists`')
       const now = given.now === undefined ? 0 : time('now', given.now)
-      return { trust: trustBytes(given.trust), lists, now, wasm: given.wasm as WasmSource | undefined }
+      const remember = given.remember === undefined ? true : given.remember
+      if (typeof remember !== 'boolean') throw mistake('remember', 'is not true or false')
+      return { trust: trustBytes(given.trust), lists, now, remember, wasm: given.wasm as WasmSource | undefined }
     })
     await runtime.load(wasm)
-    const verifier = new Verifier(runtime, trust)
+    const verifier = new Verifier(runtime, trust, remember)
     verifier.#run(() => undefined)
     for (const one of lists) verifier.#update(one, now)
     return verifier
@@ -122,7 +131,7 @@ export class Verifier {
   /** What is in the instance that counts now, with trust and status as before. */
   #live(engine: Engine): Core {
     if (!this.#core || this.#generation !== this.#runtime.generation) {
-      const core = engine.open(this.#trust)
+      const core = engine.open(this.#trust, this.#remember)
       for (const [token, now] of this.#lists.all()) core.updateStatus(token, now)
       this.#core = core
       this.#generation = this.#runtime.generation

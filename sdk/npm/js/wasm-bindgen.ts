@@ -7,7 +7,7 @@ export interface Glue {
   default(source: { module_or_path: unknown }): Promise<object>
   __wbg_reset_state(): void
   Verifier: {
-    open(trust: Uint8Array): GlueVerifier
+    open(trust: Uint8Array, remember: boolean): GlueVerifier
   }
   inspect?(token: Uint8Array): string
 }
@@ -32,8 +32,8 @@ export function wasmBindgen(glue: Glue, source: (given?: WasmSource) => unknown)
     replace() {
       glue.__wbg_reset_state()
     },
-    open(trust) {
-      const held = glue.Verifier.open(trust)
+    open(trust, remember) {
+      const held = glue.Verifier.open(trust, remember)
       try {
         answer(held.refusal())
       } catch (error) {

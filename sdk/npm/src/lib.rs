@@ -14,8 +14,8 @@ use alloc::vec::Vec;
 use core::panic::PanicInfo;
 
 use bandpass_core::{
-    Challenge, ClaimPath, Dcql, Demand, Error, Evidence, PathSegment, Requirements, Status, Submission, Transaction,
-    Trust, Verified,
+    Challenge, ClaimPath, Dcql, Demand, Error, Evidence, Memory, PathSegment, Requirements, Status, Submission,
+    Transaction, Trust, Verified,
 };
 #[cfg(feature = "whole")]
 use bandpass_core::{Code, Outcome};
@@ -32,20 +32,25 @@ fn panic(_: &PanicInfo<'_>) -> ! {
 
 /// A verifier, or why the trust list makes none: then that is every answer.
 #[wasm_bindgen]
-pub struct Verifier(Result<bandpass_core::Verifier, Error>);
+pub struct Verifier {
+    held: Result<bandpass_core::Verifier, Error>,
+    memory: Memory,
+}
 
 #[wasm_bindgen]
 impl Verifier {
-    /// From a trust list (JSON). [`Verifier::refusal`] tells what is wrong with it.
+    /// From a trust list (JSON). [`Verifier::refusal`] tells what is wrong with it. `remember`: whether credentials that came
+    /// before are remembered.
     #[must_use]
-    pub fn open(trust: &[u8]) -> Verifier {
-        Self(Trust::from_json(trust).map(bandpass_core::Verifier::new))
+    pub fn open(trust: &[u8], remember: bool) -> Verifier {
+        let memory = Memory::new(if remember { Memory::DEFAULT_BYTES } else { 0 });
+        Self { held: Trust::from_json(trust).map(bandpass_core::Verifier::new), memory }
     }
 
     /// `null` if there is a verifier.
     #[must_use]
     pub fn refusal(&self) -> String {
-        answer(self.held().map(|_| Value::Null))
+        answer(self.held.as_ref().map(|_| Value::Null).map_err(Clone::clone))
     }
 
     /// Takes in a status list token. `request`: `{"now": ..}`, seconds since 1970. With what the token says of itself comes
@@ -57,7 +62,7 @@ impl Verifier {
 
     /// What each presentation that answers the request's query proves.
     #[must_use]
-    pub fn verify(&self, token: &[u8], request: &[u8]) -> String {
+    pub fn verify(&mut self, token: &[u8], request: &[u8]) -> String {
         let request = read(request);
         answer(self.submit(token, &request).and_then(|submission| {
             let (query, requirements) = (text(&request, "query"), requirements(&request));
@@ -72,7 +77,7 @@ impl Verifier {
     /// What came of every check of `verify`.
     #[cfg(feature = "whole")]
     #[must_use]
-    pub fn explain(&self, token: &[u8], request: &[u8]) -> String {
+    pub fn explain(&mut self, token: &[u8], request: &[u8]) -> String {
         let request = read(request);
         answer(self.submit(token, &request).map(|submission| {
             let explanation = submission.explain(&text(&request, "query"), &requirements(&request));
@@ -82,12 +87,8 @@ impl Verifier {
 }
 
 impl Verifier {
-    fn held(&self) -> Result<&bandpass_core::Verifier, Error> {
-        self.0.as_ref().map_err(Clone::clone)
-    }
-
     fn try_update(&mut self, token: &[u8], now: u64) -> Result<Value, Error> {
-        let verifier = self.0.as_mut().map_err(|error| error.clone())?;
+        let verifier = self.held.as_mut().map_err(|error| error.clone())?;
         let info = verifier.update_status(token, now)?;
         Ok(object([
             ("uri", info.uri.into()),
@@ -98,8 +99,9 @@ impl Verifier {
         ]))
     }
 
-    fn submit(&self, token: &[u8], request: &Value) -> Result<Submission, Error> {
-        Ok(self.held()?.submit(token, challenge(request)?))
+    fn submit(&mut self, token: &[u8], request: &Value) -> Result<Submission, Error> {
+        let verifier = self.held.as_ref().map_err(Clone::clone)?;
+        Ok(verifier.submit_remembering(token, challenge(request)?, &mut self.memory))
     }
 }
 
