@@ -18,7 +18,7 @@ pub(crate) const P: [u64; 4] = [0xffff_ffff_ffff_ffff, 0xffff_ffff, 0, 0xffff_ff
 /// 2^261 and 2^522 modulo p.
 const ONE: [u64; 4] = [0x20, 0xffff_ffe0_0000_0000, 0xffff_ffff_ffff_ffff, 0x001f_ffff_ffdf];
 const R2: [u64; 4] = [0xc00, 0xffff_efff_ffff_fc00, 0xffff_ffff_ffff_fbff, 0x13ff_ffff_f7ff];
-const MODULUS: Modulus = Modulus { number: P, inverse: (1 << BITS) - 1 };
+pub(crate) const MODULUS: Modulus = Modulus { number: P, inverse: (1 << BITS) - 1 };
 /// What is added before a digit is cut off, and subtracted afterwards, to balance it.
 const HALF: i32 = 1 << (BITS - 1);
 

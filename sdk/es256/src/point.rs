@@ -20,8 +20,8 @@ pub(crate) struct Jacobian<L = i64> {
 
 /// The straight line through a point and another: how far the other's coordinates are from its own, times z^2 and z^3.
 pub(crate) struct Chord<L> {
-    x: Field<L>,
-    y: Field<L>,
+    pub(crate) x: Field<L>,
+    pub(crate) y: Field<L>,
     z_squared: Field<L>,
 }
 

@@ -10,7 +10,7 @@ pub(crate) const N: [u64; 4] = [0xf3b9_cac2_fc63_2551, 0xbce6_faad_a717_9e84, 0x
 const R: [u64; 4] = [0x88c6_a7a0_739b_55e0, 0x6320_aa4b_1d0c_2f61, 8, 0x001f_ffff_ffe0];
 /// -1/n modulo 2^29.
 const QUOTIENT: i32 = 0x0e00_bc4f;
-const MODULUS: Modulus = Modulus { number: N, inverse: (1 << 29) - QUOTIENT };
+pub(crate) const MODULUS: Modulus = Modulus { number: N, inverse: (1 << 29) - QUOTIENT };
 
 /// Whether it is from 1 to n - 1.
 pub(crate) fn is_scalar(number: &[u64; 4]) -> bool {
@@ -24,7 +24,7 @@ pub(crate) fn quotients(numbers: [[u64; 4]; 2], scalar: [u64; 4]) -> [[u64; 4]; 
 }
 
 /// The columns divided by 2^261 modulo n (Montgomery).
-fn reduced<L: Limb>(columns: [L; 17], modulus: [L; 9]) -> [L; 9] {
+pub(crate) fn reduced<L: Limb>(columns: [L; 17], modulus: [L; 9]) -> [L; 9] {
     let mut carry = L::from(0);
     let mut number = columns;
     for start in 0..9 {

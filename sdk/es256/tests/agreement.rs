@@ -174,16 +174,21 @@ impl Source {
         Some((key, Case::of(prehash, r, s, true)))
     }
 
-    fn flipped(&mut self, mut case: Case) -> Case {
-        let (octet, bit) = (self.below(96), self.below(8));
+    /// With another bit somewhere, or the other s, which is as good.
+    fn changed(&mut self, mut case: Case) -> Case {
+        let (octet, bit) = (self.below(128), self.below(8));
         let octets = case.prehash.iter_mut().chain(&mut case.r).chain(&mut case.s);
         octets.zip(0..).filter(|(_, index)| *index == octet).for_each(|(octet, _)| *octet ^= 1 << bit);
-        case.is_valid = None;
+        if octet < 96 {
+            case.is_valid = None;
+        } else {
+            case.s = number(-scalar(case.s));
+        }
         case
     }
 }
 
-/// How many of these cases are valid.
+/// Verifies an even number of cases, and says how many are valid.
 fn batch(number: u64, cases: u64) -> u64 {
     let mut source = Source(ChaCha12Rng::seed_from_u64(number));
     let secrets = [(); 12].map(|()| source.scalar());
@@ -193,22 +198,20 @@ fn batch(number: u64, cases: u64) -> u64 {
         (secret, key)
     });
     let mut valid = 0;
-    for _ in 0..cases {
+    for _ in 0..cases / 2 {
         let (secret, key) = &keys[usize::try_from(source.below(12)).expect("small")];
-        let is_valid = match source.below(10) {
-            0 => source.any().verify(key),
+        let recovered;
+        let (key, case) = match source.below(10) {
+            0 => (key, source.any()),
             1 => loop {
                 if let Some((key, case)) = source.recovered() {
-                    break case.verify(&key);
+                    recovered = key;
+                    break (&recovered, case);
                 }
             },
-            2..5 => {
-                let case = source.chosen(*secret);
-                source.flipped(case).verify(key)
-            }
-            _ => source.chosen(*secret).verify(key),
+            _ => (key, source.chosen(*secret)),
         };
-        valid += u64::from(is_valid);
+        valid += u64::from(case.verify(key)) + u64::from(source.changed(case).verify(key));
     }
     valid
 }
@@ -232,5 +235,5 @@ fn both_come_to_the_same_verdict() {
     });
     let valid = valid.into_inner();
     println!("{cases} cases, {valid} of them valid");
-    assert!(valid > cases / 2 && valid < cases * 3 / 4, "{valid} of {cases} are valid");
+    assert!(valid > cases / 3 && valid < cases * 2 / 3, "{valid} of {cases} are valid");
 }

@@ -2,8 +2,8 @@
 
 use core::ops::{Add, Mul, Neg, Shl, Sub};
 
-use crate::field::Field;
-use crate::inverse::{Modulus, combined, multiple};
+use crate::field::{self, Field, product};
+use crate::inverse::{combined, multiple};
 use crate::limb::{BITS, Limb, unpack};
 use crate::point::Jacobian;
 use crate::scalar;
@@ -104,12 +104,6 @@ fn unpacked() -> Field<Range> {
     Field(unpack([u64::MAX; 4]).map(|digit| Range::new(0, digit.into()))).balanced()
 }
 
-fn limbs(one: Range, last: Range) -> [Range; 9] {
-    let mut limbs = [one; 9];
-    limbs[8] = last;
-    limbs
-}
-
 /// Adds and doubles until no coordinate can become larger than it was before: from then on nothing new comes out, whatever
 /// points, and however many, are added.
 #[test]
@@ -128,10 +122,43 @@ fn points() {
             y: either(point.y, next.y),
             z: either(point.z, next.z),
         });
-        if [(grown.x, point.x), (grown.y, point.y), (grown.z, point.z)].iter().all(|(grown, point)| grown.0 == point.0) {
-            std::println!("{round} {point:?}");
+        if [grown.x.0, grown.y.0, grown.z.0] == [point.x.0, point.y.0, point.z.0] {
             break;
         }
         point = grown;
+    }
+    // What is balanced is between -2^28 and 2^28, but for the last limb, by which one sees that it is less than 4 p either way.
+    for Field([limbs @ .., last]) in [point.x, point.y, point.z] {
+        assert!(limbs.iter().all(|limb| limb.least >= -(1 << 28) && limb.greatest <= 1 << 28), "{limbs:?}");
+        assert!(last.least >= -(4 << 24) && last.greatest < 4 << 24, "{last:?}");
+    }
+    // The last step: x times z^2, for an x that may have n added to it, and what is asked whether it is zero.
+    let number = Field(unpack([u64::MAX; 4]).map(|digit| Range::new(0, 2 * i128::from(digit))));
+    let x = number * table;
+    for zero in [x.times_plus(point.z.squared(), -point.x), point.chord(table, either_sign).x, point.chord(table, either_sign).y] {
+        let Field([.., last]) = zero;
+        assert!(last.least >= -(15 << 24) && last.greatest < 15 << 24, "{last:?}");
+    }
+}
+
+/// Modulo n the columns of two numbers below 2^256, and of the quotient, fit.
+#[test]
+fn scalars() {
+    let number = unpack([u64::MAX; 4]).map(|digit| Range::new(0, digit.into()));
+    let modulus = unpack(scalar::N).map(|digit| Range::new(digit.into(), digit.into()));
+    scalar::reduced(product(number, number), modulus);
+}
+
+/// One turn of the inversion. That the factors are at most 2^29 in a row, and the numbers at most twice the modulus either way,
+/// the method guarantees.
+#[test]
+fn inverses() {
+    let factor = Range::new(-(1 << BITS), 1 << BITS);
+    let mut number = [Range::new(0, (1 << BITS) - 1); 9];
+    number[8] = Range::new(-(1 << 25), 1 << 25);
+    for modulus in [field::MODULUS, scalar::MODULUS] {
+        let prime = unpack(modulus.number).map(|digit| Range::new(digit.into(), digit.into()));
+        let multiple = multiple([factor; 2], number, number, &modulus);
+        combined([factor; 2], number, number, multiple, prime);
     }
 }
