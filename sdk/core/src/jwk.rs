@@ -4,20 +4,17 @@ use alloc::string::String;
 use core::fmt;
 
 use base64ct::{Base64UrlUnpadded, Encoding as _};
-use p256::AffinePoint;
-use p256::ecdsa::signature::Verifier as _;
-use p256::ecdsa::{Signature, VerifyingKey};
-use p256::elliptic_curve::point::AffineCoordinates as _;
 use serde_json::{Map, Value};
 
 use crate::encoding::{base64url, digest};
+use crate::es256;
 #[cfg(feature = "certificates")]
 use crate::x509;
 
 /// A P-256 public key that verifies ES256 signatures.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct PublicKey {
-    key: VerifyingKey,
+    key: es256::Key,
     thumbprint: String,
 }
 
@@ -66,9 +63,7 @@ impl PublicKey {
     }
 
     fn from_coordinates(x: [u8; 32], y: [u8; 32]) -> Option<Self> {
-        // From coordinates, for a SEC1 point would bring the arithmetic of compressed ones with it.
-        let point: Option<AffinePoint> = AffinePoint::from_coordinates(&x.into(), &y.into()).into();
-        let key = VerifyingKey::from_affine(point?).ok()?;
+        let key = es256::Key::from_coordinates(&x, &y)?;
         let (x, y) = (Base64UrlUnpadded::encode_string(&x), Base64UrlUnpadded::encode_string(&y));
         // RFC 7638, section 3.2: the required members in lexicographic order.
         let thumbprint =
@@ -83,7 +78,7 @@ impl PublicKey {
 
     /// Verifies an ES256 signature: r and s, 32 bytes each (RFC 7518, section 3.4).
     pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        Signature::from_slice(signature).is_ok_and(|signature| self.key.verify(message, &signature).is_ok())
+        self.key.verifies(message, signature)
     }
 
     /// Verifies an ECDSA signature over SHA-256 in the form that certificates have (RFC 5480, appendix A).
@@ -101,6 +96,8 @@ impl fmt::Debug for PublicKey {
 
 #[cfg(test)]
 mod tests {
+    use p256::ecdsa::Signature;
+
     use super::*;
 
     /// RFC 9901, appendix A.5 (the issuer's key of all its examples).

@@ -34,6 +34,11 @@ mod cwt;
 mod dcql;
 mod encoding;
 mod error;
+#[cfg(not(feature = "p256"))]
+mod es256;
+#[cfg(feature = "p256")]
+#[path = "without/es256.rs"]
+mod es256;
 mod evidence;
 mod expected;
 #[cfg(feature = "diagnosis")]
