@@ -1,4 +1,5 @@
 //! The tables of the generator. Made from the code: `UPDATE_TABLES=1 cargo test -p bandpass-es256` writes them anew.
+#![expect(clippy::unreadable_literal, reason = "nobody reads them")]
 
 use crate::multiples::Tables;
 use crate::point::Affine;

@@ -52,7 +52,8 @@ fn element(value: &BigInt) -> Field {
 fn numbers(random: usize) -> Vec<BigInt> {
     let mut numbers = Vec::new();
     let powers = [29, 58, 64, 96, 128, 192, 224, 232, 255, 256].map(|bits| BigInt::from(1) << bits);
-    for middle in [BigInt::ZERO, integer(N), integer(P), integer(P) / 2, integer(P) - integer(N)].iter().chain(&powers) {
+    for middle in [BigInt::ZERO, integer(N), integer(P), integer(P) / 2, integer(P) - integer(N)].iter().chain(&powers)
+    {
         numbers.extend((-3..=3).map(|by| middle + by));
     }
     let mut rng = ChaCha12Rng::seed_from_u64(1);
@@ -245,7 +246,10 @@ fn points_off_the_curve() {
             modulo(&(number.pow(2) - integer(X).pow(3) + integer(X) * 3), P) == right
         };
         assert_eq!(Affine::from_integers(&X, &to_words(&number)).is_some(), on_curve, "{number}");
-        assert!(Affine::from_integers(&to_words(&number), &Y).is_none_or(|point| integer(X) == value(Field::unpack(&point.x))));
+        assert!(
+            Affine::from_integers(&to_words(&number), &Y)
+                .is_none_or(|point| integer(X) == value(Field::unpack(&point.x)))
+        );
     }
     assert!(Affine::from_integers(&X, &to_words(&(integer(P) - integer(Y)))).is_some());
 }
