@@ -37,6 +37,8 @@ const EVALUATIONS: &str = "10000";
 const ROUNDS: &str = "50";
 const DECISIONS: &str = "100000";
 const VERIFICATIONS: &str = "100000";
+/// Signatures that two implementations verify.
+const SIGNATURES: &str = "10000000";
 /// Purchases in the edge worker's soak.
 const PURCHASES: &str = "10000";
 /// Requests of each kind that are made up for the server.
@@ -151,12 +153,18 @@ pub(crate) fn soak(project: &Project, cpu_hours: f64, seed: Option<u32>) -> Resu
     })?;
     let cases = format!("{:.0}", (CASES_AN_HOUR * cpu_hours).ceil());
     let seed_text = seed.to_string();
-    let tests: [Long<'_>; 5] = [
+    let tests: [Long<'_>; 6] = [
         (
             "property tests",
             &["--package", "bandpass-roles", "--test", "round_trip"],
             &[("PROPTEST_CASES", &cases), ("PROPTEST_RNG_SEED", &seed_text)],
             format!("{cases} cases each"),
+        ),
+        (
+            "signatures",
+            &["--package", "bandpass-es256", "--test", "agreement"],
+            &[("ES256_CASES", SIGNATURES)],
+            format!("{SIGNATURES} signatures, also by p256"),
         ),
         (
             "plugins",
