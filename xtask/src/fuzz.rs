@@ -13,9 +13,12 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::{Project, checkout, npm, output, run, setup, step};
 
-/// Set where cargo calls this program in place of rustc, to instrument what is in the workspace and nothing else: p256
-/// and its like would be several times as slow, and what they branch on says nothing of the verifier.
+/// Set where cargo calls this program in place of rustc, to instrument what is in the workspace and nothing else: other
+/// crates, and [`PLAIN`], would be several times as slow, and what they branch on says nothing of the verifier.
 const INSTRUMENT: &str = "BANDPASS_XTASK_INSTRUMENT";
+
+/// The arithmetic of signatures.
+const PLAIN: &str = "bandpass_es256";
 
 /// What cargo-fuzz passes for libFuzzer; none of it needs a nightly compiler.
 const COVERAGE: &[&str] = &[
@@ -34,6 +37,8 @@ const EVALUATIONS: &str = "10000";
 const ROUNDS: &str = "50";
 const DECISIONS: &str = "100000";
 const VERIFICATIONS: &str = "100000";
+/// Signatures that two implementations verify.
+const SIGNATURES: &str = "10000000";
 /// Purchases in the edge worker's soak.
 const PURCHASES: &str = "10000";
 /// Requests of each kind that are made up for the server.
@@ -47,7 +52,9 @@ pub(crate) fn as_rustc() -> Option<Result<ExitStatus>> {
     env::var_os(INSTRUMENT)?;
     let mut arguments = env::args_os().skip(1);
     let rustc = arguments.next()?;
-    let status = Command::new(rustc).args(arguments).args(COVERAGE).status();
+    let arguments = arguments.collect::<Vec<_>>();
+    let coverage = if arguments.iter().any(|argument| argument == PLAIN) { &[] } else { COVERAGE };
+    let status = Command::new(rustc).args(arguments).args(coverage).status();
     Some(status.context("starting rustc"))
 }
 
@@ -146,12 +153,18 @@ pub(crate) fn soak(project: &Project, cpu_hours: f64, seed: Option<u32>) -> Resu
     })?;
     let cases = format!("{:.0}", (CASES_AN_HOUR * cpu_hours).ceil());
     let seed_text = seed.to_string();
-    let tests: [Long<'_>; 5] = [
+    let tests: [Long<'_>; 6] = [
         (
             "property tests",
             &["--package", "bandpass-roles", "--test", "round_trip"],
             &[("PROPTEST_CASES", &cases), ("PROPTEST_RNG_SEED", &seed_text)],
             format!("{cases} cases each"),
+        ),
+        (
+            "signatures",
+            &["--package", "bandpass-es256", "--test", "agreement"],
+            &[("ES256_CASES", SIGNATURES)],
+            format!("{SIGNATURES} signatures, also by p256"),
         ),
         (
             "plugins",

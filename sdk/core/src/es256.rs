@@ -12,7 +12,8 @@ impl Key {
         bandpass_es256::PublicKey::from_coordinates(x, y).map(Self)
     }
 
-    /// Whether `signature`, r and s, 32 bytes each, is this key's. What is verified is public, so the time may tell of it.
+    /// Whether `signature`, r and s, 32 bytes each, is this key's. What is verified is public, so the time may tell of
+    /// it.
     pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         signature.try_into().is_ok_and(|signature| self.0.verify_vartime(&sha256(message), signature))
     }

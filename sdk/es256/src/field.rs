@@ -1,8 +1,8 @@
 //! The field of P-256: integers modulo p = 2^256 - 2^224 + 2^192 + 2^96 - 1 (SP 800-186, section 3.2.1.3).
 //!
-//! An element x is kept as x * 2^261 modulo p, in nine limbs, each worth 2^29 times the one before it. Limbs are signed:
-//! sums and differences are taken limb by limb, without carries. A product is *balanced* again: its limbs are from -2^28
-//! below 2^28, but for the last. What may be multiplied, and why nothing overflows, is in docs/es256.md.
+//! An element x is kept as x * 2^261 modulo p, in nine limbs, each worth 2^29 times the one before it. Limbs are
+//! signed: sums and differences are taken limb by limb, without carries. A product is *balanced* again: its limbs are
+//! from -2^28 below 2^28, but for the last. What may be multiplied, and why nothing overflows, is in docs/es256.md.
 
 use core::ops::{Add, Mul, Neg, Sub};
 
@@ -62,6 +62,7 @@ impl Field {
     }
 }
 
+/// What multiplies is written out once each and called: elsewhere it would make the code many times as large.
 impl<L: Limb> Field<L> {
     /// The sum of a product and `plus`, whose limbs may be 16 times as large as balanced ones.
     #[inline(never)]
@@ -75,9 +76,9 @@ impl<L: Limb> Field<L> {
         reduced(square(self), plus)
     }
 
-    #[inline]
+    #[inline(never)]
     pub(crate) fn squared(self) -> Self {
-        self.squared_plus(Self([L::from(0); 9]))
+        reduced(square(self), Self([L::from(0); 9]))
     }
 
     /// `self * other - a * b`.
@@ -91,12 +92,11 @@ impl<L: Limb> Field<L> {
     /// `2^bits` times as much, limb by limb.
     #[inline(always)]
     pub(crate) fn shl(self, bits: u32) -> Self {
-        let [a0, a1, a2, a3, a4, a5, a6, a7, a8] = self.0;
-        Self([a0, a1, a2, a3, a4, a5, a6, a7, a8].map(|limb| limb << bits))
+        Self(self.0.map(|limb| limb << bits))
     }
 
-    /// The same element, as an integer between 0 and little more than p: what the last limb has from 2^256 on, which is worth
-    /// 2^224 - 2^192 - 2^96 + 1 each, goes to limbs 7, 6, 3 and 0.
+    /// The same element, as an integer between 0 and little more than p: what the last limb has from 2^256 on, which is
+    /// worth 2^224 - 2^192 - 2^96 + 1 each, goes to limbs 7, 6, 3 and 0.
     #[inline(always)]
     fn folded(self) -> Self {
         let [a0, a1, a2, a3, a4, a5, a6, a7, a8] = self.0;
@@ -124,23 +124,23 @@ pub(crate) fn product<L: Limb>(a: [L; 9], b: [L; 9]) -> [L; 17] {
     let [a0, a1, a2, a3, a4, a5, a6, a7, a8] = a;
     let [b0, b1, b2, b3, b4, b5, b6, b7, b8] = b;
     [
-            a0 * b0,
-            a0 * b1 + a1 * b0,
-            a0 * b2 + a1 * b1 + a2 * b0,
-            a0 * b3 + a1 * b2 + a2 * b1 + a3 * b0,
-            a0 * b4 + a1 * b3 + a2 * b2 + a3 * b1 + a4 * b0,
-            a0 * b5 + a1 * b4 + a2 * b3 + a3 * b2 + a4 * b1 + a5 * b0,
-            a0 * b6 + a1 * b5 + a2 * b4 + a3 * b3 + a4 * b2 + a5 * b1 + a6 * b0,
-            a0 * b7 + a1 * b6 + a2 * b5 + a3 * b4 + a4 * b3 + a5 * b2 + a6 * b1 + a7 * b0,
-            a0 * b8 + a1 * b7 + a2 * b6 + a3 * b5 + a4 * b4 + a5 * b3 + a6 * b2 + a7 * b1 + a8 * b0,
-            a1 * b8 + a2 * b7 + a3 * b6 + a4 * b5 + a5 * b4 + a6 * b3 + a7 * b2 + a8 * b1,
-            a2 * b8 + a3 * b7 + a4 * b6 + a5 * b5 + a6 * b4 + a7 * b3 + a8 * b2,
-            a3 * b8 + a4 * b7 + a5 * b6 + a6 * b5 + a7 * b4 + a8 * b3,
-            a4 * b8 + a5 * b7 + a6 * b6 + a7 * b5 + a8 * b4,
-            a5 * b8 + a6 * b7 + a7 * b6 + a8 * b5,
-            a6 * b8 + a7 * b7 + a8 * b6,
-            a7 * b8 + a8 * b7,
-            a8 * b8,
+        a0 * b0,
+        a0 * b1 + a1 * b0,
+        a0 * b2 + a1 * b1 + a2 * b0,
+        a0 * b3 + a1 * b2 + a2 * b1 + a3 * b0,
+        a0 * b4 + a1 * b3 + a2 * b2 + a3 * b1 + a4 * b0,
+        a0 * b5 + a1 * b4 + a2 * b3 + a3 * b2 + a4 * b1 + a5 * b0,
+        a0 * b6 + a1 * b5 + a2 * b4 + a3 * b3 + a4 * b2 + a5 * b1 + a6 * b0,
+        a0 * b7 + a1 * b6 + a2 * b5 + a3 * b4 + a4 * b3 + a5 * b2 + a6 * b1 + a7 * b0,
+        a0 * b8 + a1 * b7 + a2 * b6 + a3 * b5 + a4 * b4 + a5 * b3 + a6 * b2 + a7 * b1 + a8 * b0,
+        a1 * b8 + a2 * b7 + a3 * b6 + a4 * b5 + a5 * b4 + a6 * b3 + a7 * b2 + a8 * b1,
+        a2 * b8 + a3 * b7 + a4 * b6 + a5 * b5 + a6 * b4 + a7 * b3 + a8 * b2,
+        a3 * b8 + a4 * b7 + a5 * b6 + a6 * b5 + a7 * b4 + a8 * b3,
+        a4 * b8 + a5 * b7 + a6 * b6 + a7 * b5 + a8 * b4,
+        a5 * b8 + a6 * b7 + a7 * b6 + a8 * b5,
+        a6 * b8 + a7 * b7 + a8 * b6,
+        a7 * b8 + a8 * b7,
+        a8 * b8,
     ]
 }
 
@@ -149,31 +149,31 @@ fn square<L: Limb>(a: Field<L>) -> [L; 17] {
     let [a0, a1, a2, a3, a4, a5, a6, a7, a8] = a.0;
     let [t0, t1, t2, t3, t4, t5, t6, t7, _] = (a + a).0;
     [
-            a0 * a0,
-            t0 * a1,
-            t0 * a2 + a1 * a1,
-            t0 * a3 + t1 * a2,
-            t0 * a4 + t1 * a3 + a2 * a2,
-            t0 * a5 + t1 * a4 + t2 * a3,
-            t0 * a6 + t1 * a5 + t2 * a4 + a3 * a3,
-            t0 * a7 + t1 * a6 + t2 * a5 + t3 * a4,
-            t0 * a8 + t1 * a7 + t2 * a6 + t3 * a5 + a4 * a4,
-            t1 * a8 + t2 * a7 + t3 * a6 + t4 * a5,
-            t2 * a8 + t3 * a7 + t4 * a6 + a5 * a5,
-            t3 * a8 + t4 * a7 + t5 * a6,
-            t4 * a8 + t5 * a7 + a6 * a6,
-            t5 * a8 + t6 * a7,
-            t6 * a8 + a7 * a7,
-            t7 * a8,
-            a8 * a8,
+        a0 * a0,
+        t0 * a1,
+        t0 * a2 + a1 * a1,
+        t0 * a3 + t1 * a2,
+        t0 * a4 + t1 * a3 + a2 * a2,
+        t0 * a5 + t1 * a4 + t2 * a3,
+        t0 * a6 + t1 * a5 + t2 * a4 + a3 * a3,
+        t0 * a7 + t1 * a6 + t2 * a5 + t3 * a4,
+        t0 * a8 + t1 * a7 + t2 * a6 + t3 * a5 + a4 * a4,
+        t1 * a8 + t2 * a7 + t3 * a6 + t4 * a5,
+        t2 * a8 + t3 * a7 + t4 * a6 + a5 * a5,
+        t3 * a8 + t4 * a7 + t5 * a6,
+        t4 * a8 + t5 * a7 + a6 * a6,
+        t5 * a8 + t6 * a7,
+        t6 * a8 + a7 * a7,
+        t7 * a8,
+        a8 * a8,
     ]
 }
 
 /// The columns divided by 2^261 modulo p (Montgomery), and `plus`.
 ///
-/// -1/p is 1 modulo 2^29, so the digits m0 to m8 of the quotient are the digits of the number itself, and m * p is added by
-/// shifting: p = -1 + 2^96 + 2^192 - 2^224 + 2^256, that is 2^9, 2^18, -2^21 and 2^24 at limbs 3, 6, 7 and 8. The -1 clears
-/// the digit that m was.
+/// -1/p is 1 modulo 2^29, so the digits m0 to m8 of the quotient are the digits of the number itself, and m * p is
+/// added by shifting: p = -1 + 2^96 + 2^192 - 2^224 + 2^256, that is 2^9, 2^18, -2^21 and 2^24 at limbs 3, 6, 7 and 8.
+/// The -1 clears the digit that m was.
 #[inline(always)]
 fn reduced<L: Limb>(columns: [L; 17], plus: Field<L>) -> Field<L> {
     let [c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12, c13, c14, c15, c16] = columns;
@@ -207,9 +207,9 @@ fn split<L: Limb>(limb: L) -> (L, L) {
 impl<L: Limb> Mul for Field<L> {
     type Output = Self;
 
-    #[inline]
+    #[inline(never)]
     fn mul(self, other: Self) -> Self {
-        self.times_plus(other, Self([L::from(0); 9]))
+        reduced(product(self.0, other.0), Self([L::from(0); 9]))
     }
 }
 
@@ -243,7 +243,6 @@ impl<L: Limb> Neg for Field<L> {
     /// Limb by limb.
     #[inline(always)]
     fn neg(self) -> Self {
-        let [a0, a1, a2, a3, a4, a5, a6, a7, a8] = self.0;
-        Self([-a0, -a1, -a2, -a3, -a4, -a5, -a6, -a7, -a8])
+        Self(self.0.map(L::neg))
     }
 }

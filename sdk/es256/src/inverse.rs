@@ -1,6 +1,6 @@
 //! Inverses modulo an odd prime, by division steps (Bernstein and Yang, "Fast constant-time gcd computation and modular
-//! inversion", 2019), here in variable time. The arrangement is that of libsecp256k1 (its `doc/safegcd_implementation.md`),
-//! with 29 steps at a time.
+//! inversion", 2019), here in variable time. The arrangement is that of libsecp256k1 (its
+//! `doc/safegcd_implementation.md`), with 29 steps at a time.
 
 use crate::limb::{BITS, Limb, remainder, unpack};
 
@@ -32,8 +32,8 @@ pub(crate) fn inverse(number: [u64; 4], scale: [u64; 4], modulus: &Modulus) -> [
     remainder(if is_negative { d.map(|limb| -limb) } else { d }, modulus.number)
 }
 
-/// What 29 division steps do to f and g, of which the lowest digits are given: 2^29 times the new f and the new g are these
-/// multiples of the old ones.
+/// What 29 division steps do to f and g, of which the lowest digits are given: 2^29 times the new f and the new g are
+/// these multiples of the old ones.
 fn steps(eta: &mut i64, mut f: i64, mut g: i64) -> [[i64; 2]; 2] {
     let (mut upper, mut lower) = ([1, 0], [0, 1]);
     let mut left = BITS;
@@ -61,8 +61,8 @@ fn steps(eta: &mut i64, mut f: i64, mut g: i64) -> [[i64; 2]; 2] {
     }
 }
 
-/// How often the modulus must be added to `x * d + y * e` so that 2^29 divides it. d and e are from -2 times the modulus to
-/// the modulus, and if x and y together are at most 2^29, so is the sum divided by it.
+/// How often the modulus must be added to `x * d + y * e` so that 2^29 divides it. d and e are from -2 times the
+/// modulus to the modulus, and if x and y together are at most 2^29, so is the sum divided by it.
 pub(crate) fn multiple<L: Limb>([x, y]: [L; 2], d: [L; 9], e: [L; 9], modulus: &Modulus) -> L {
     let ([d0, .., d8], [e0, .., e8]) = (d, e);
     let positive = d8.if_negative(x) + e8.if_negative(y);

@@ -48,7 +48,7 @@ impl<'a> Term<'a> {
 }
 
 /// The terms of a factor by four tables: a quarter of its bits each.
-pub(crate) fn quarters(factor: [u64; 4], tables: &Tables) -> [Term<'_>; 4] {
+pub(crate) fn quarters(factor: [u64; 4], tables: [&[Affine; 16]; 4]) -> [Term<'_>; 4] {
     let [a, b, c, d] = factor;
     let [times_1, times_64, times_128, times_192] = tables;
     [(a, times_1), (b, times_64), (c, times_128), (d, times_192)]
@@ -56,7 +56,7 @@ pub(crate) fn quarters(factor: [u64; 4], tables: &Tables) -> [Term<'_>; 4] {
 }
 
 /// The sum of the terms; none if it is the point at infinity.
-pub(crate) fn sum<'a>(terms: &[Term<'a>]) -> Option<Jacobian> {
+pub(crate) fn sum(terms: &[Term<'_>]) -> Option<Jacobian> {
     let mut sum: Option<Jacobian> = None;
     for position in (0..257).rev() {
         sum = sum.map(|sum| sum.double());
@@ -74,8 +74,8 @@ pub(crate) fn sum<'a>(terms: &[Term<'a>]) -> Option<Jacobian> {
 pub(crate) fn odd_multiples<const N: usize>(point: &Affine) -> [Affine; N] {
     let point = Jacobian::from_affine(point);
     let twice = point.double();
-    // Additions don't depend on the curve's coefficients. So they are done on the curve onto which (x, y) -> (x * z^2, y * z^3)
-    // leads, where `twice`, whose z this is, has (twice.x, twice.y) for coordinates.
+    // Additions don't depend on the curve's coefficients. So they are done on the curve onto which (x, y) -> (x * z^2,
+    // y * z^3) leads, where `twice`, whose z this is, has (twice.x, twice.y) for coordinates.
     let z_squared = twice.z.squared();
     let mut next = Jacobian { x: point.x * z_squared, y: point.y * (z_squared * twice.z), z: Field::one() };
     // Small multiples of one point are neither equal nor opposite.

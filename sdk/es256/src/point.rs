@@ -37,7 +37,6 @@ impl Affine {
         let difference = x.squared_plus(-three).times_plus(x, Field::unpack(&Self::B) - y.squared());
         difference.is_zero().then(|| Self { x: x.pack(), y: y.pack() })
     }
-
 }
 
 impl<L: Limb> Jacobian<L> {
@@ -50,11 +49,7 @@ impl<L: Limb> Jacobian<L> {
         let sum = x + delta;
         let alpha = (x - delta) * (sum.shl(1) + sum);
         let x3 = alpha.squared_plus(-beta4.shl(1));
-        Self {
-            x: x3,
-            y: alpha.times_minus(beta4 - x3, gamma.shl(3), gamma),
-            z: (y + z).squared_plus(-gamma - delta),
-        }
+        Self { x: x3, y: alpha.times_minus(beta4 - x3, gamma.shl(3), gamma), z: (y + z).squared_plus(-gamma - delta) }
     }
 
     pub(crate) fn chord(&self, x: Field<L>, y: Field<L>) -> Chord<L> {

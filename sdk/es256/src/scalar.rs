@@ -5,7 +5,8 @@ use crate::inverse::{Modulus, inverse};
 use crate::limb::{BITS, Limb, is_less, remainder, unpack};
 
 /// n.
-pub(crate) const N: [u64; 4] = [0xf3b9_cac2_fc63_2551, 0xbce6_faad_a717_9e84, 0xffff_ffff_ffff_ffff, 0xffff_ffff_0000_0000];
+pub(crate) const N: [u64; 4] =
+    [0xf3b9_cac2_fc63_2551, 0xbce6_faad_a717_9e84, 0xffff_ffff_ffff_ffff, 0xffff_ffff_0000_0000];
 /// 2^261 modulo n.
 const R: [u64; 4] = [0x88c6_a7a0_739b_55e0, 0x6320_aa4b_1d0c_2f61, 8, 0x001f_ffff_ffe0];
 /// -1/n modulo 2^29.

@@ -1,4 +1,5 @@
 //! Agreement with p256 on random and on crafted signatures: 100,000, or as many as `ES256_CASES` says.
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -15,15 +16,16 @@ use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 
 type Number = [u8; 32];
 
-const P: Number = *b"\xff\xff\xff\xff\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff";
+const P: Number =
+    *b"\xff\xff\xff\xff\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff";
 const N: Number = [
-    0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa, 0xad, 0xa7, 0x17,
-    0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+    0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa, 0xad, 0xa7,
+    0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
 ];
 /// p - n.
 const ABOVE: Number = [
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x43, 0x19, 0x05, 0x53, 0x58, 0xe8, 0x61, 0x7b, 0x0c, 0x46, 0x35, 0x3d, 0x03,
-    0x9c, 0xda, 0xae,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x43, 0x19, 0x05, 0x53, 0x58, 0xe8, 0x61, 0x7b, 0x0c, 0x46, 0x35,
+    0x3d, 0x03, 0x9c, 0xda, 0xae,
 ];
 /// Cases that share a seed.
 const BATCH: u64 = 1_000;
@@ -142,8 +144,8 @@ impl Source {
         Case { prehash: self.number(), r: self.number(), s: self.number(), is_valid: None }
     }
 
-    /// A signature for which the multiples of generator and key were chosen: in one of sixteen cases they are opposite, and it
-    /// is not valid, in as many the first is zero.
+    /// A signature for which the multiples of generator and key were chosen: in one of sixteen cases they are opposite,
+    /// and it is not valid, in as many the first is zero.
     fn chosen(&mut self, secret: Scalar) -> Case {
         let u2 = self.scalar();
         let u1 = match self.below(16) {

@@ -1,10 +1,12 @@
 //! Every P-256 case with SHA-256 that Wycheproof has.
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use bandpass_es256::{PrecomputedKey, PublicKey};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-/// Verifies the cases of a file of the crate `wycheproof-ng-ecdsa`. What has not the form that `read` reads is no signature.
+/// Verifies the cases of a file of the crate `wycheproof-ng-ecdsa`. What has not the form that `read` reads is no
+/// signature.
 fn all(file: &str, read: impl Fn(&[u8]) -> Option<[u8; 64]>) -> usize {
     let folder = bandpass_conformance::published("wycheproof-ng-ecdsa").expect("fetched");
     let file = std::fs::read(folder.join("src/data").join(file)).expect("a file");

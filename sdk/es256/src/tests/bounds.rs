@@ -54,7 +54,12 @@ impl Mul for Range {
     type Output = Self;
 
     fn mul(self, other: Self) -> Self {
-        let products = [self.least * other.least, self.least * other.greatest, self.greatest * other.least, self.greatest * other.greatest];
+        let products = [
+            self.least * other.least,
+            self.least * other.greatest,
+            self.greatest * other.least,
+            self.greatest * other.greatest,
+        ];
         let (least, greatest) = (products.iter().min(), products.iter().max());
         Self::new(*least.expect("four"), *greatest.expect("four"))
     }
@@ -93,9 +98,8 @@ impl Limb for Range {
     }
 }
 
-fn either(a: Field<Range>, b: Field<Range>) -> Field<Range> {
-    let mut limbs = a.0;
-    limbs.iter_mut().zip(b.0).for_each(|(limb, other)| *limb = limb.or(other));
+fn either(Field(mut limbs): Field<Range>, Field(others): Field<Range>) -> Field<Range> {
+    limbs.iter_mut().zip(others).for_each(|(limb, other)| *limb = limb.or(other));
     Field(limbs)
 }
 
@@ -104,8 +108,8 @@ fn unpacked() -> Field<Range> {
     Field(unpack([u64::MAX; 4]).map(|digit| Range::new(0, digit.into()))).balanced()
 }
 
-/// Adds and doubles until no coordinate can become larger than it was before: from then on nothing new comes out, whatever
-/// points, and however many, are added.
+/// Adds and doubles until no coordinate can become larger than it was before: from then on nothing new comes out,
+/// whatever points, and however many, are added.
 #[test]
 fn points() {
     let table = unpacked();
@@ -127,7 +131,8 @@ fn points() {
         }
         point = grown;
     }
-    // What is balanced is between -2^28 and 2^28, but for the last limb, by which one sees that it is less than 4 p either way.
+    // What is balanced is between -2^28 and 2^28, but for the last limb, by which one sees that it is less than 4 p
+    // either way.
     for Field([limbs @ .., last]) in [point.x, point.y, point.z] {
         assert!(limbs.iter().all(|limb| limb.least >= -(1 << 28) && limb.greatest <= 1 << 28), "{limbs:?}");
         assert!(last.least >= -(4 << 24) && last.greatest < 4 << 24, "{last:?}");
@@ -135,7 +140,11 @@ fn points() {
     // The last step: x times z^2, for an x that may have n added to it, and what is asked whether it is zero.
     let number = Field(unpack([u64::MAX; 4]).map(|digit| Range::new(0, 2 * i128::from(digit))));
     let x = number * table;
-    for zero in [x.times_plus(point.z.squared(), -point.x), point.chord(table, either_sign).x, point.chord(table, either_sign).y] {
+    for zero in [
+        x.times_plus(point.z.squared(), -point.x),
+        point.chord(table, either_sign).x,
+        point.chord(table, either_sign).y,
+    ] {
         let Field([.., last]) = zero;
         assert!(last.least >= -(15 << 24) && last.greatest < 15 << 24, "{last:?}");
     }
@@ -149,8 +158,8 @@ fn scalars() {
     scalar::reduced(product(number, number), modulus);
 }
 
-/// One turn of the inversion. That the factors are at most 2^29 in a row, and the numbers at most twice the modulus either way,
-/// the method guarantees.
+/// One turn of the inversion. That the factors are at most 2^29 in a row, and the numbers at most twice the modulus
+/// either way, the method guarantees.
 #[test]
 fn inverses() {
     let factor = Range::new(-(1 << BITS), 1 << BITS);

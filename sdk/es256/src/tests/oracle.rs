@@ -7,8 +7,8 @@ use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 
 use super::generator::{X, Y};
+use crate::GENERATOR;
 use crate::field::{self, Field, P};
-use crate::generator::GENERATOR;
 use crate::inverse::inverse;
 use crate::limb::{is_less, unpack, words};
 use crate::multiples::{Term, odd_multiples, quarters, sum, tables};
@@ -52,7 +52,8 @@ fn element(value: &BigInt) -> Field {
 fn numbers(random: usize) -> Vec<BigInt> {
     let mut numbers = Vec::new();
     let powers = [29, 58, 64, 96, 128, 192, 224, 232, 255, 256].map(|bits| BigInt::from(1) << bits);
-    for middle in [BigInt::ZERO, integer(N), integer(P), integer(P) / 2, integer(P) - integer(N)].iter().chain(&powers) {
+    for middle in [BigInt::ZERO, integer(N), integer(P), integer(P) / 2, integer(P) - integer(N)].iter().chain(&powers)
+    {
         numbers.extend((-3..=3).map(|by| middle + by));
     }
     let mut rng = ChaCha12Rng::seed_from_u64(1);
@@ -245,7 +246,10 @@ fn points_off_the_curve() {
             modulo(&(number.pow(2) - integer(X).pow(3) + integer(X) * 3), P) == right
         };
         assert_eq!(Affine::from_integers(&X, &to_words(&number)).is_some(), on_curve, "{number}");
-        assert!(Affine::from_integers(&to_words(&number), &Y).is_none_or(|point| integer(X) == value(Field::unpack(&point.x))));
+        assert!(
+            Affine::from_integers(&to_words(&number), &Y)
+                .is_none_or(|point| integer(X) == value(Field::unpack(&point.x)))
+        );
     }
     assert!(Affine::from_integers(&X, &to_words(&(integer(P) - integer(Y)))).is_some());
 }
@@ -259,9 +263,10 @@ fn sums_of_multiples() {
     for pair in numbers(20).windows(2) {
         let factors = [to_words(&pair[0]), to_words(&pair[1])];
         let expected = added(&multiple(&pair[0], &point), &multiple(&pair[1], &key_point));
-        let found = sum(&[Term::new(factors[0], 6, &GENERATOR[0]), Term::new(factors[1], 5, &table)]);
+        let found = sum(&[Term::new(factors[0], 6, GENERATOR[0]), Term::new(factors[1], 5, &table)]);
         assert_eq!(affine(found), expected, "{pair:?}");
-        let ([a, b, c, d], [e, f, g, h]) = (quarters(factors[0], &GENERATOR), quarters(factors[1], &key_tables));
+        let ([a, b, c, d], [e, f, g, h]) =
+            (quarters(factors[0], GENERATOR), quarters(factors[1], key_tables.each_ref()));
         assert_eq!(affine(sum(&[a, b, c, d, e, f, g, h])), expected, "{pair:?}");
     }
 }
