@@ -163,7 +163,7 @@ pub(crate) fn soak(project: &Project, cpu_hours: f64, seed: Option<u32>) -> Resu
         (
             "signatures",
             &["--package", "bandpass-es256", "--test", "agreement"],
-            &[("ES256_CASES", SIGNATURES)],
+            &[("ES256_CASES", SIGNATURES), ("ES256_SEED", &seed_text)],
             format!("{SIGNATURES} signatures, also by p256"),
         ),
         (

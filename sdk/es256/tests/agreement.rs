@@ -1,4 +1,5 @@
-//! Agreement with p256 on random and on crafted signatures: 100,000, or as many as `ES256_CASES` says.
+//! Agreement with p256 on random and on crafted signatures: 100,000, or as many as `ES256_CASES` says. Others with
+//! another `ES256_SEED`.
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -191,8 +192,8 @@ impl Source {
 }
 
 /// Verifies an even number of cases, and says how many are valid.
-fn batch(number: u64, cases: u64) -> u64 {
-    let mut source = Source(ChaCha12Rng::seed_from_u64(number));
+fn batch(seed: u64, cases: u64) -> u64 {
+    let mut source = Source(ChaCha12Rng::seed_from_u64(seed));
     let secrets = [(); 12].map(|()| source.scalar());
     let keys = secrets.map(|secret| {
         let mut key = Key::of(ProjectivePoint::GENERATOR * secret).expect("not zero");
@@ -220,7 +221,8 @@ fn batch(number: u64, cases: u64) -> u64 {
 
 #[test]
 fn both_come_to_the_same_verdict() {
-    let cases: u64 = std::env::var("ES256_CASES").map_or(100_000, |cases| cases.parse().expect("a number"));
+    let number = |name: &str, other| std::env::var(name).map_or(other, |number| number.parse().expect("a number"));
+    let (cases, seed) = (number("ES256_CASES", 100_000_u64), number("ES256_SEED", 0));
     let (next, valid) = (AtomicU64::new(0), AtomicU64::new(0));
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
@@ -229,7 +231,7 @@ fn both_come_to_the_same_verdict() {
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     match cases.saturating_sub(number * BATCH).min(BATCH) {
                         0 => break,
-                        cases => valid.fetch_add(batch(number, cases), Ordering::Relaxed),
+                        cases => valid.fetch_add(batch(seed << 32 | number, cases), Ordering::Relaxed),
                     };
                 }
             });
