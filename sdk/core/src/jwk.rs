@@ -65,7 +65,7 @@ impl PublicKey {
         Self::from_coordinates(x.try_into().ok()?, y.try_into().ok()?)
     }
 
-    fn from_coordinates(x: [u8; 32], y: [u8; 32]) -> Option<Self> {
+    pub(crate) fn from_coordinates(x: [u8; 32], y: [u8; 32]) -> Option<Self> {
         // From coordinates, for a SEC1 point would bring the arithmetic of compressed ones with it.
         let point: Option<AffinePoint> = AffinePoint::from_coordinates(&x.into(), &y.into()).into();
         let key = VerifyingKey::from_affine(point?).ok()?;
