@@ -67,3 +67,49 @@ fn null() -> Vec<u8> {
 fn thumbprint(thumbprint: Option<&[u8; 32]>) -> Vec<u8> {
     thumbprint.map_or_else(null, |thumbprint| encoded(|cbor| cbor.bytes(thumbprint).map(drop)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encoding::base64url;
+    use crate::jws::jwk_thumbprint;
+    use serde_json::json;
+
+    const NONCE: &str = "exc7gBkxjx1rdc9udRrveKvSsJIq80avlXeLHhGwqtA";
+
+    fn base16(text: &str) -> Vec<u8> {
+        let digits = text.as_bytes().chunks(2).map(|pair| core::str::from_utf8(pair).expect("ASCII"));
+        digits.map(|pair| u8::from_str_radix(pair, 16).expect("a digit")).collect()
+    }
+
+    /// The key of the examples in OpenID4VP 1.0, appendix B.2.6.
+    fn key() -> Option<[u8; 32]> {
+        let jwk = json!({"kty": "EC", "crv": "P-256", "x": "DxiH5Q4Yx3UrukE2lWCErq8N8bqC9CHLLrAwLz5BmE0",
+            "y": "XtLM4-3h5o3HUH0MHVJV0kyq0iBlrBwlh8qEDMZ4-Pc"});
+        base64url(&jwk_thumbprint(&jwk).expect("a key")).expect("base64url").try_into().ok()
+    }
+
+    /// OpenID4VP 1.0, appendix B.2.6.1.
+    #[test]
+    fn the_standards_example_by_redirect() {
+        let binding = Binding::OpenId4Vp {
+            client_id: "x509_san_dns:example.com".into(),
+            nonce: NONCE.into(),
+            response_uri: "https://example.com/response".into(),
+            jwk_thumbprint: key(),
+        };
+        let expected = "83f6f682714f70656e494434565048616e646f7665725820\
+                        048bc053c00442af9b8eed494cefdd9d95240d254b046b11b68013722aad38ac";
+        assert_eq!(transcript(&binding), Ok(base16(expected)));
+    }
+
+    /// OpenID4VP 1.0, appendix B.2.6.2.
+    #[test]
+    fn the_standards_example_by_dc_api() {
+        let binding =
+            Binding::DcApi { origin: "https://example.com".into(), nonce: NONCE.into(), jwk_thumbprint: key() };
+        let expected = "83f6f682764f70656e4944345650444341504948616e646f7665725820\
+                        fbece366f4212f9762c74cfdbf83b8c69e371d5d68cea09cb4c48ca6daab761a";
+        assert_eq!(transcript(&binding), Ok(base16(expected)));
+    }
+}
