@@ -173,7 +173,7 @@ impl Draft {
                 let doctype = doctype(query["meta"]["vct_values"][0].as_str().context("a type")?);
                 query["format"] = "mso_mdoc".into();
                 query["meta"] = json!({"doctype_value": doctype});
-                for claim in query["claims"].as_array_mut().into_iter().flatten() {
+                for claim in query.get_mut("claims").and_then(Value::as_array_mut).into_iter().flatten() {
                     let element = claim["path"].as_array().into_iter().flatten().filter_map(Value::as_str);
                     claim["path"] = json!([doctype, element.collect::<Vec<_>>().join(".")]);
                 }

@@ -79,21 +79,20 @@ impl Expected {
 }
 
 impl Binding {
-    /// The same for the verifier. What is not base64url of 32 bytes, where there must be so many, is none.
+    /// The same for the verifier. What is not base64url is no bytes.
     #[must_use]
     pub fn to_core(&self) -> CoreBinding {
-        let bytes = |text: &String| Base64UrlUnpadded::decode_vec(text).unwrap_or_default();
-        let bytes_32 = |text: &Option<String>| text.as_ref().and_then(|text| bytes(text).try_into().ok());
+        let bytes = |text: String| Base64UrlUnpadded::decode_vec(&text).unwrap_or_default();
         match self.clone() {
             Self::OpenId4Vp { client_id, nonce, response_uri, jwk_thumbprint } => {
-                CoreBinding::OpenId4Vp { client_id, nonce, response_uri, jwk_thumbprint: bytes_32(&jwk_thumbprint) }
+                CoreBinding::OpenId4Vp { client_id, nonce, response_uri, jwk_thumbprint: jwk_thumbprint.map(bytes) }
             }
             Self::DcApi { origin, nonce, jwk_thumbprint } => {
-                CoreBinding::DcApi { origin, nonce, jwk_thumbprint: bytes_32(&jwk_thumbprint) }
+                CoreBinding::DcApi { origin, nonce, jwk_thumbprint: jwk_thumbprint.map(bytes) }
             }
             Self::Proximity { session_transcript, reader_key } => CoreBinding::Proximity {
-                session_transcript: bytes(&session_transcript),
-                reader_key: bytes_32(&reader_key),
+                session_transcript: bytes(session_transcript),
+                reader_key: reader_key.map(bytes),
             },
         }
     }

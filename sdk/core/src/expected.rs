@@ -24,8 +24,8 @@ pub enum Binding {
         nonce: String,
         /// `response_uri`, or `redirect_uri` where the response goes there.
         response_uri: String,
-        /// RFC 7638 thumbprint (SHA-256) of the key that the response is encrypted to, if it is.
-        jwk_thumbprint: Option<[u8; 32]>,
+        /// RFC 7638 thumbprint (SHA-256, 32 bytes) of the key that the response is encrypted to, if it is.
+        jwk_thumbprint: Option<Vec<u8>>,
     },
     /// A request by the Digital Credentials API.
     DcApi {
@@ -33,15 +33,15 @@ pub enum Binding {
         origin: String,
         /// The nonce.
         nonce: String,
-        /// RFC 7638 thumbprint (SHA-256) of the key that the response is encrypted to, if it is.
-        jwk_thumbprint: Option<[u8; 32]>,
+        /// RFC 7638 thumbprint (SHA-256, 32 bytes) of the key that the response is encrypted to, if it is.
+        jwk_thumbprint: Option<Vec<u8>>,
     },
     /// A session of ISO/IEC 18013-5.
     Proximity {
         /// `SessionTranscriptBytes`, tagged.
         session_transcript: Vec<u8>,
-        /// The reader's private key for this session, big-endian: a secret. Without it no proof can be a MAC.
-        reader_key: Option<[u8; 32]>,
+        /// The reader's private key for this session, 32 bytes: a secret. Without it no proof can be a MAC.
+        reader_key: Option<Vec<u8>>,
     },
 }
 
@@ -71,7 +71,7 @@ pub(crate) struct Session {
     pub(crate) transcript: Vec<u8>,
     /// In proximity base64url of the SHA-256 of `SessionTranscriptBytes`.
     pub(crate) id: Option<String>,
-    pub(crate) reader_key: Option<[u8; 32]>,
+    pub(crate) reader_key: Option<Vec<u8>>,
 }
 
 impl fmt::Debug for Session {

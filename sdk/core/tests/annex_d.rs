@@ -31,7 +31,7 @@ impl AnnexD {
             verifier: Verifier::new(Trust::from_json(trust.to_string().as_bytes()).expect("a trust list")),
             binding: Binding::Proximity {
                 session_transcript: bytes("session_transcript_bytes"),
-                reader_key: Some(bytes("ereader_private_key_d").try_into().expect("32 bytes")),
+                reader_key: Some(bytes("ereader_private_key_d")),
             },
             now: data["valid_at"].as_u64().expect("a time"),
         })

@@ -93,7 +93,7 @@ pub(super) fn check(
 fn mac_holds(
     signed: &DeviceSigned<'_>,
     device: &DeviceKey<'_>,
-    reader_key: &[u8; 32],
+    reader_key: &[u8],
     session: &Session,
     authentication: &[u8],
 ) -> Option<bool> {

@@ -16,16 +16,16 @@ pub(crate) fn transcript(binding: &Binding) -> Result<Vec<u8>, &'static str> {
     match binding {
         Binding::OpenId4Vp { response_uri, .. } if response_uri.is_empty() => Err("response_uri"),
         Binding::OpenId4Vp { client_id, nonce, response_uri, jwk_thumbprint } => {
-            let info = [text(client_id), text(nonce), thumbprint(jwk_thumbprint.as_ref()), text(response_uri)];
+            let info = [text(client_id), text(nonce), thumbprint(jwk_thumbprint.as_deref())?, text(response_uri)];
             Ok(handover("OpenID4VPHandover", &info))
         }
         Binding::DcApi { origin, .. } if origin.is_empty() => Err("origin"),
         Binding::DcApi { origin, nonce, jwk_thumbprint } => {
-            let info = [text(origin), text(nonce), thumbprint(jwk_thumbprint.as_ref())];
+            let info = [text(origin), text(nonce), thumbprint(jwk_thumbprint.as_deref())?];
             Ok(handover("OpenID4VPDCAPIHandover", &info))
         }
         Binding::Proximity { session_transcript, reader_key } => {
-            if reader_key.is_some_and(|key| SecretKey::from_slice(&key).is_err()) {
+            if reader_key.as_ref().is_some_and(|key| SecretKey::from_slice(key).is_err()) {
                 return Err("reader_key");
             }
             let transcript = cose::embedded(session_transcript);
@@ -64,8 +64,12 @@ fn null() -> Vec<u8> {
     encoded(|cbor| cbor.null().map(drop))
 }
 
-fn thumbprint(thumbprint: Option<&[u8; 32]>) -> Vec<u8> {
-    thumbprint.map_or_else(null, |thumbprint| encoded(|cbor| cbor.bytes(thumbprint).map(drop)))
+fn thumbprint(thumbprint: Option<&[u8]>) -> Result<Vec<u8>, &'static str> {
+    match thumbprint {
+        None => Ok(null()),
+        Some(thumbprint) if thumbprint.len() == 32 => Ok(encoded(|cbor| cbor.bytes(thumbprint).map(drop))),
+        Some(_) => Err("jwk_thumbprint"),
+    }
 }
 
 #[cfg(test)]
@@ -83,10 +87,10 @@ mod tests {
     }
 
     /// The key of the examples in OpenID4VP 1.0, appendix B.2.6.
-    fn key() -> Option<[u8; 32]> {
+    fn key() -> Option<Vec<u8>> {
         let jwk = json!({"kty": "EC", "crv": "P-256", "x": "DxiH5Q4Yx3UrukE2lWCErq8N8bqC9CHLLrAwLz5BmE0",
             "y": "XtLM4-3h5o3HUH0MHVJV0kyq0iBlrBwlh8qEDMZ4-Pc"});
-        base64url(&jwk_thumbprint(&jwk).expect("a key")).expect("base64url").try_into().ok()
+        base64url(&jwk_thumbprint(&jwk).expect("a key"))
     }
 
     /// OpenID4VP 1.0, appendix B.2.6.1.
