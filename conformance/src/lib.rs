@@ -14,7 +14,7 @@ mod policies;
 pub mod suite;
 mod vectors;
 
-pub use certificate::RelyingParty;
+pub use certificate::{Certified, RelyingParty};
 pub use native::claim_path;
 pub use policies::{PolicyVector, Ruling, policies};
 
@@ -79,10 +79,8 @@ fn status_list_tokens(tokens: &[String]) -> Vec<Vec<u8>> {
 #[serde(deny_unknown_fields)]
 pub struct Expected {
     /// Audiences, any one of which will do; none where there is a binding.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub audience: Vec<String>,
     /// Nonce; empty where there is a binding.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub nonce: String,
     /// What the answer is bound to, for either format: in place of audience and nonce.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -374,8 +374,8 @@ impl Band {
         Some(document(&mdoc.doctype, issuer_signed, device_signed))
     }
 
-    /// What a band answers to a reader: of each mdoc that was asked for the elements that were, and of one that was not
-    /// nothing. Only readers under `roots` are answered.
+    /// What a band answers to a reader: of each mdoc that was asked for the elements that were, and for which `shows` says so
+    /// too: whatever a door asks for, its wearer decides. Only readers under `roots` are answered.
     ///
     /// # Errors
     /// A [`ReaderError`]; nothing is signed then.
@@ -384,6 +384,7 @@ impl Band {
         mdocs: &[Mdoc],
         device_request: &[u8],
         roots: &ReaderRoots,
+        shows: impl Fn(&str, &str) -> bool,
         answer: &Answer<'_>,
         rng: &mut impl CryptoRng,
     ) -> Result<Vec<u8>, ReaderError> {
@@ -392,8 +393,8 @@ impl Band {
         let mut documents = Vec::new();
         for request in &requested {
             for mdoc in mdocs.iter().filter(|mdoc| mdoc.doctype == request.doctype) {
-                let shows = |name_space: &str, name: &str| asks(request, name_space, name);
-                let document = self.present_mdoc(mdoc, shows, answer, rng);
+                let both = |name_space: &str, name: &str| asks(request, name_space, name) && shows(name_space, name);
+                let document = self.present_mdoc(mdoc, both, answer, rng);
                 documents.push(document.ok_or(ReaderError::Malformed)?);
             }
         }
