@@ -65,8 +65,8 @@ pub use bindings::sdk::exports::bandpass::sdk::setup::{
     Binding, Challenge, Check, DcApiBinding, Outcome as CheckOutcome, ProximityBinding, RedirectBinding, StatusListInfo,
 };
 pub use bindings::sdk::exports::bandpass::sdk::verification::{
-    Approval, CounterState, Demand, Distance, Evidence, Failure, Money, PathSegment, Payee, Payment, Requirements,
-    StatusState, Transaction,
+    Approval, CounterState, Demand, Evidence, Failure, Money, PathSegment, Payee, Payment, Requirements, StatusState,
+    Transaction,
 };
 pub use check::{ConfigProblem, check_config};
 pub use compiler::{Compiler, CompilerLimits, compile_component};

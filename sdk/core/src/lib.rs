@@ -72,7 +72,7 @@ pub use approval::Approval;
 pub use claims::{ClaimPath, PathSegment};
 pub use dcql::Dcql;
 #[doc(hidden)]
-pub use encoding::json;
+pub use encoding::{base64url, json};
 pub use error::{Code, Error};
 pub use evidence::Evidence;
 pub use expected::{Binding, Challenge, Demand, Expected, Requirements};
