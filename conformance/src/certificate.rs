@@ -143,7 +143,7 @@ impl Certified {
     /// # Errors
     /// Never, but for a bug.
     pub fn document_signer() -> Result<Self> {
-        Self::new(Certificate { purposes: &["1.0.18013.5.1.2"], ..LEAF })
+        Self::new(&Certificate { purposes: &["1.0.18013.5.1.2"], ..LEAF })
     }
 
     /// A reader (annex B.1.7).
@@ -151,7 +151,7 @@ impl Certified {
     /// # Errors
     /// Never, but for a bug.
     pub fn reader() -> Result<Self> {
-        Self::new(Certificate { subject: "CN=Door,C=FR", key: 15, purposes: &["1.0.18013.5.1.6"], ..LEAF })
+        Self::new(&Certificate { subject: "CN=Door,C=FR", key: 15, purposes: &["1.0.18013.5.1.6"], ..LEAF })
     }
 
     /// The root of others, in DER.
@@ -162,7 +162,7 @@ impl Certified {
         Certificate { key: 16, issuer_key: 16, ..ROOT }.der()
     }
 
-    fn new(certificate: Certificate) -> Result<Self> {
+    fn new(certificate: &Certificate) -> Result<Self> {
         Ok(Self { key: Key::from_bytes(&[certificate.key; 32])?, certificate: certificate.der()?, root: ROOT.der()? })
     }
 }

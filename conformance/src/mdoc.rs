@@ -158,17 +158,18 @@ impl Draft {
         for list in &mut self.status_lists {
             list.as_cwt().header["x5c"] = json!(chain);
         }
-        if let Some(entry) = self.trust["issuers"].get_mut(0) {
-            if entry["iss"] == ISSUER && entry["jwks"].is_object() {
-                let doctypes = entry["vct"].as_array().into_iter().flatten().filter_map(Value::as_str).map(doctype);
-                let doctypes = doctypes.collect::<Vec<_>>();
-                let entry = entry.as_object_mut().context("an entry is an object")?;
-                entry.retain(|name, _| !["jwks", "vct"].contains(&name.as_str()));
-                entry.insert("x5c_roots".into(), json!([ROOT.base64()?]));
-                entry.insert("doctypes".into(), doctypes.into());
-            }
+        if let Some(entry) = self.trust["issuers"].get_mut(0)
+            && entry["iss"] == ISSUER
+            && entry["jwks"].is_object()
+        {
+            let doctypes = entry["vct"].as_array().into_iter().flatten().filter_map(Value::as_str).map(doctype);
+            let doctypes = doctypes.collect::<Vec<_>>();
+            let entry = entry.as_object_mut().context("an entry is an object")?;
+            entry.retain(|name, _| !["jwks", "vct"].contains(&name.as_str()));
+            entry.insert("x5c_roots".into(), json!([ROOT.base64()?]));
+            entry.insert("doctypes".into(), doctypes.into());
         }
-        for query in self.expected.dcql.iter_mut().flat_map(|dcql| dcql["credentials"].as_array_mut()).flatten() {
+        for query in self.expected.dcql.iter_mut().filter_map(|dcql| dcql["credentials"].as_array_mut()).flatten() {
             if query["format"] == "dc+sd-jwt" {
                 let doctype = doctype(query["meta"]["vct_values"][0].as_str().context("a type")?);
                 query["format"] = "mso_mdoc".into();

@@ -229,7 +229,7 @@ pub(crate) fn require_evidence(
         trace.passed(&[Code::EvidenceUnconfirmed]);
     }
     if let Some(most) = requirements.distance_mm {
-        if !evidence.distance_mm.is_some_and(|found| found <= most) {
+        if evidence.distance_mm.is_none_or(|found| found > most) {
             let error = Error::new(Code::EvidenceDistance, "no distance that counts is short enough");
             let found = evidence.distance_mm.map(decimal).unwrap_or_default();
             return Err(error.claim("band.distance").expected(&decimal(most)).actual(&found));

@@ -73,7 +73,7 @@ fn another_time_session_or_key_is_refused() {
     assert_eq!(data.code(data.binding.clone(), data.now + year), Some(Code::IssuerExpired));
     let without = Binding::Proximity { session_transcript: session_transcript.clone(), reader_key: None };
     assert_eq!(data.code(without, data.now), Some(Code::HolderReaderKey));
-    let mut other = reader_key.expect("a key");
+    let mut other = reader_key.clone().expect("a key");
     other[31] ^= 1;
     let other = Binding::Proximity { session_transcript: session_transcript.clone(), reader_key: Some(other) };
     assert_eq!(data.code(other, data.now), Some(Code::HolderSignature));

@@ -52,11 +52,13 @@ impl Cbor {
         }
         let Self::Map(members) = self else { unreachable!("it is a map now") };
         let key = Self::from(name);
-        let place = members.iter().position(|(found, _)| *found == key).unwrap_or_else(|| {
-            members.push((key, Self::Null));
-            members.len() - 1
-        });
-        &mut members[place].1
+        if !members.iter().any(|(found, _)| *found == key) {
+            members.push((key.clone(), Self::Null));
+        }
+        let Some((_, value)) = members.iter_mut().find(|(found, _)| *found == key) else {
+            unreachable!("it is there now")
+        };
+        value
     }
 
     /// Takes the member of a map out.
@@ -77,11 +79,11 @@ impl Cbor {
             Self::Bytes(value) => encoded(|cbor| cbor.bytes(value).map(drop)),
             Self::Text(value) => encoded(|cbor| cbor.str(value).map(drop)),
             Self::Array(items) => {
-                let head = encoded(|cbor| cbor.array(items.len() as u64).map(drop));
+                let head = encoded(|cbor| cbor.array(count(items)).map(drop));
                 items.iter().fold(head, |bytes, item| [bytes, item.encode()].concat())
             }
             Self::Map(members) => {
-                let head = encoded(|cbor| cbor.map(members.len() as u64).map(drop));
+                let head = encoded(|cbor| cbor.map(count(members)).map(drop));
                 members.iter().fold(head, |bytes, (key, value)| [bytes, key.encode(), value.encode()].concat())
             }
             Self::Tag(tag, value) => {
@@ -91,6 +93,10 @@ impl Cbor {
             Self::Encoded(bytes) => bytes.clone(),
         }
     }
+}
+
+fn count<T>(items: &[T]) -> u64 {
+    items.len().try_into().unwrap_or(u64::MAX)
 }
 
 impl From<&str> for Cbor {

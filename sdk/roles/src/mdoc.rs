@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::cbor::Cbor;
-use crate::{Band, Key, random_id, sha256_base64url};
+use crate::{Band, Key, base64url, random_id, sha256_base64url};
 
 /// `docType` of a band credential, and the namespace of its elements and of those that a band signs.
 pub const BAND_DOCTYPE: &str = "bandpass.band.1";
@@ -243,15 +243,15 @@ fn reader_key(session_transcript: &[u8]) -> Option<Value> {
     transcript.skip().ok()?;
     let start = transcript.position();
     let mut key = Decoder::new(embedded(transcript.input().get(start..)?)?);
-    let mut jwk = json!({"kty": "EC", "crv": "P-256"});
+    let (mut x, mut y) = (String::new(), String::new());
     for _ in 0..key.map().ok()?? {
         match key.i8().ok()? {
-            -2 => jwk["x"] = crate::base64url(key.bytes().ok()?).into(),
-            -3 => jwk["y"] = crate::base64url(key.bytes().ok()?).into(),
+            -2 => x = base64url(key.bytes().ok()?),
+            -3 => y = base64url(key.bytes().ok()?),
             _ => key.skip().ok()?,
         }
     }
-    Some(jwk)
+    Some(json!({"kty": "EC", "crv": "P-256", "x": x, "y": y}))
 }
 
 /// How the device proves that it has its key.
@@ -317,7 +317,7 @@ impl Mdoc {
         &self.doctype
     }
 
-    /// `IssuerSigned` with the elements for which `shows` says so: with all of them what OpenID4VCI hands over.
+    /// `IssuerSigned` with the elements for which `shows` says so: with all of them what `OpenID4VCI` hands over.
     #[must_use]
     pub fn issuer_signed(&self, shows: impl Fn(&str, &str) -> bool) -> Cbor {
         let mut name_spaces = Vec::new();
@@ -403,22 +403,26 @@ impl Band {
 
     /// The proof's members (band profile, section Proof).
     fn proof_elements(&mut self, answer: &Answer<'_>, rng: &mut impl CryptoRng) -> Value {
-        let mut proof = json!({"iat": answer.now, "jti": random_id(rng), "band": self.evidence()});
+        let mut proof = Map::new();
+        let mut add = |name: &str, value: Value| drop(proof.insert(name.into(), value));
+        add("iat", answer.now.into());
+        add("jti", random_id(rng).into());
+        add("band", self.evidence().into());
         let named = answer.session.named();
         for name in ["aud", "nonce"] {
             if let Some(value) = named.get(name) {
-                proof[name] = value.clone();
+                add(name, value.clone());
             }
         }
         if !answer.transaction_data.is_empty() {
             let hashes = answer.transaction_data.iter().map(|sent| sha256_base64url(sent.as_bytes()));
-            proof["transaction_data_hashes"] = hashes.collect::<Vec<_>>().into();
-            proof["transaction_data_hashes_alg"] = "sha-256".into();
+            add("transaction_data_hashes", hashes.collect::<Vec<_>>().into());
+            add("transaction_data_hashes_alg", "sha-256".into());
         }
         if let Some(approval) = answer.approval {
-            proof["approval"] = approval.into();
+            add("approval", approval.into());
         }
-        proof
+        proof.into()
     }
 }
 

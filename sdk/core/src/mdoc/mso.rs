@@ -12,7 +12,7 @@ use crate::credential::time_error;
 use crate::error::{Code, Error};
 use crate::expected::Challenge;
 use crate::jwk::PublicKey;
-use crate::limits::{MAX_DISCLOSURES, MAX_INTEGER};
+use crate::limits::{MAX_DIGESTS, MAX_INTEGER};
 use crate::status::Reference;
 
 /// What the issuer signed.
@@ -67,9 +67,8 @@ impl<'a> Mso<'_, 'a> {
 
     /// The digests of each namespace.
     pub(super) fn digests(&self) -> Result<Vec<(&'a str, Digests<'a>)>, Error> {
-        const MOST: u64 = MAX_DISCLOSURES as u64;
         let by_namespace = |(label, digests): (Label<'a>, &'a [u8])| match label {
-            Label::Text(name) => Some((name, cose::map_of(digests, MOST)?)),
+            Label::Text(name) => Some((name, cose::map_of(digests, MAX_DIGESTS)?)),
             Label::Number(_) => None,
         };
         let digests = self.member("valueDigests").and_then(cose::map);
@@ -80,20 +79,19 @@ impl<'a> Mso<'_, 'a> {
     }
 
     pub(super) fn info(&self) -> Result<Info<'a>, Error> {
-        let error = |claim| Error::new(Code::CredentialClaim, "the credential lacks a member").claim(claim);
         if self.member("version").and_then(cose::text) != Some("1.0") {
-            return Err(error("version"));
+            return Err(claim_error("version"));
         }
-        let doctype = self.member("docType").and_then(cose::text).ok_or_else(|| error("docType"))?;
-        let validity = self.member("validityInfo").and_then(cose::map).ok_or_else(|| error("validityInfo"))?;
-        let time = |name| cose::value(&validity, Label::Text(name)).and_then(time).ok_or_else(|| error(name));
+        let doctype = self.member("docType").and_then(cose::text).ok_or_else(|| claim_error("docType"))?;
+        let validity = self.member("validityInfo").and_then(cose::map).ok_or_else(|| claim_error("validityInfo"))?;
+        let time = |name| cose::value(&validity, Label::Text(name)).and_then(time).ok_or_else(|| claim_error(name));
         let (signed, valid_from, valid_until) = (time("signed")?, time("validFrom")?, time("validUntil")?);
         if valid_from < signed || valid_until < valid_from {
-            return Err(error("validityInfo"));
+            return Err(claim_error("validityInfo"));
         }
         let status = match self.member("status") {
             None => None,
-            Some(status) => reference(status).ok_or_else(|| error("status.status_list"))?,
+            Some(status) => reference(status)?,
         };
         Ok(Info { doctype, signed, valid_from, valid_until, status })
     }
@@ -174,15 +172,21 @@ fn texts(encoded: &[u8]) -> Option<Vec<&str>> {
     cose::array(encoded)?.into_iter().map(cose::text).collect()
 }
 
-/// Draft-ietf-oauth-status-list-21, section 6.3. Other status mechanisms are passed over. None if it is malformed.
-fn reference(encoded: &[u8]) -> Option<Option<Reference>> {
-    let members = cose::map(encoded)?;
-    let Some(list) = cose::value(&members, Label::Text("status_list")) else { return Some(None) };
-    let list = cose::map(list)?;
+/// Draft-ietf-oauth-status-list-21, section 6.3. Other status mechanisms are passed over.
+fn reference(encoded: &[u8]) -> Result<Option<Reference>, Error> {
+    let error = || claim_error("status.status_list");
+    let members = cose::map(encoded).ok_or_else(error)?;
+    let Some(list) = cose::value(&members, Label::Text("status_list")) else { return Ok(None) };
+    let list = cose::map(list).ok_or_else(error)?;
     let member = |name| cose::value(&list, Label::Text(name));
     let index = member("idx").and_then(cose::number).and_then(|index| u64::try_from(index).ok());
-    let uri = member("uri").and_then(cose::text).filter(|uri| !uri.is_empty())?.to_owned();
-    Some(Some(Reference { uri, index: index.filter(|index| *index <= MAX_INTEGER)? }))
+    let index = index.filter(|index| *index <= MAX_INTEGER).ok_or_else(error)?;
+    let uri = member("uri").and_then(cose::text).filter(|uri| !uri.is_empty()).ok_or_else(error)?;
+    Ok(Some(Reference { uri: uri.to_owned(), index }))
+}
+
+fn claim_error(claim: &str) -> Error {
+    Error::new(Code::CredentialClaim, "a member of the credential is missing, or of the wrong type").claim(claim)
 }
 
 /// `tdate`, without fractions of seconds and in UTC (section 9.1.2.4).

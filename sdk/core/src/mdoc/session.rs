@@ -51,7 +51,9 @@ pub(super) fn array(items: &[Vec<u8>]) -> Vec<u8> {
     encoded(|cbor| {
         cbor.array(items.len().try_into().unwrap_or_default())?;
         let Buffer(bytes) = cbor.writer_mut();
-        items.iter().for_each(|item| bytes.extend_from_slice(item));
+        for item in items {
+            bytes.extend_from_slice(item);
+        }
         Ok(())
     })
 }
