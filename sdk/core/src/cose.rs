@@ -3,7 +3,9 @@
 use alloc::vec::Vec;
 use core::convert::Infallible;
 
-use minicbor::data::{Tag, Type};
+#[cfg(feature = "mdoc")]
+use minicbor::data::Tag;
+use minicbor::data::Type;
 use minicbor::encode::Write;
 use minicbor::{Decoder, Encoder};
 
@@ -26,6 +28,7 @@ const ES256: i64 = -7;
 const SIGN1: u64 = 18;
 
 /// The tag of CBOR in a byte string (RFC 8949, section 3.4.5.1).
+#[cfg(feature = "mdoc")]
 const EMBEDDED: u64 = 24;
 
 /// A message that was parsed. Nothing in it is to be believed before it was verified.

@@ -68,7 +68,6 @@ struct ClaimQuery {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     SdJwt,
-    #[cfg_attr(not(feature = "mdoc"), expect(dead_code, reason = "there are none"))]
     Mdoc,
 }
 

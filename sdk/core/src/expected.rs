@@ -2,14 +2,12 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
 
 use crate::claims::ClaimPath;
 use crate::dcql::Dcql;
-use crate::encoding::digest;
 use crate::error::{Code, Error};
 use crate::limits::MAX_TRANSACTIONS;
-use crate::mdoc;
+use crate::mdoc::Session;
 use crate::transaction::Transaction;
 
 /// What an answer is bound to (band profile, section Challenge): from it follow audience and nonce of an SD-JWT's proof, and
@@ -64,22 +62,6 @@ pub struct Challenge {
     pub(crate) dcql: Option<Dcql>,
 }
 
-/// What an mdoc's proof is bound to.
-#[derive(Clone)]
-pub(crate) struct Session {
-    /// `SessionTranscript`.
-    pub(crate) transcript: Vec<u8>,
-    /// In proximity base64url of the SHA-256 of `SessionTranscriptBytes`.
-    pub(crate) id: Option<String>,
-    pub(crate) reader_key: Option<Vec<u8>>,
-}
-
-impl fmt::Debug for Session {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Session({})", digest(&self.transcript))
-    }
-}
-
 impl Challenge {
     /// Greatest age of a proof unless [`Challenge::max_age`] says otherwise, in seconds.
     pub const DEFAULT_MAX_AGE: u32 = 300;
@@ -111,17 +93,13 @@ impl Challenge {
     pub fn bound(binding: Binding, now: u64) -> Result<Self, Error> {
         let malformed =
             |claim| Error::new(Code::ChallengeMalformed, "the binding of a challenge is malformed").claim(claim);
-        let transcript = mdoc::transcript(&binding).map_err(malformed)?;
+        let session = Some(Session::of(&binding).map_err(malformed)?);
         let (audience, nonce) = match binding {
             Binding::OpenId4Vp { client_id, nonce, .. } => (client_id, nonce),
             Binding::DcApi { origin, nonce, .. } => (["origin:", &origin].concat(), nonce),
-            Binding::Proximity { session_transcript, reader_key } => {
-                let session = Session { transcript, id: Some(digest(&session_transcript)), reader_key };
-                return Ok(Self::with(Vec::new(), None, Some(session), now));
-            }
+            Binding::Proximity { .. } => return Ok(Self::with(Vec::new(), None, session, now)),
         };
-        let session = Session { transcript, id: None, reader_key: None };
-        Ok(Self { session: Some(session), ..Self::new([audience].into(), nonce, now)? })
+        Ok(Self { session, ..Self::new([audience].into(), nonce, now)? })
     }
 
     fn with(audience: Vec<String>, nonce: Option<String>, session: Option<Session>, now: u64) -> Self {
@@ -202,7 +180,7 @@ impl Challenge {
 
     /// Base64url of the SHA-256 of `SessionTranscriptBytes`; none outside proximity.
     pub(crate) fn proximity(&self) -> Option<&str> {
-        self.session.as_ref()?.id.as_deref()
+        self.session.as_ref()?.id()
     }
 
     /// The reader's own measure, in proximity.

@@ -81,6 +81,7 @@ pub(crate) struct Issuer {
     anchors: Anchors,
     vct: VctRule,
     aka_vcts: Vec<String>,
+    #[cfg_attr(not(feature = "mdoc"), expect(dead_code, reason = "there are no mdocs"))]
     doctypes: Vec<String>,
     typ: Vec<String>,
     status_uris: Option<Vec<String>>,

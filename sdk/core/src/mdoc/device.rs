@@ -10,12 +10,12 @@ use sha2::Sha256;
 
 use super::mso::{DeviceKey, Mso};
 use super::response::{DeviceSigned, Document};
-use super::session::{array, text};
+use super::session::{Session, array, text};
 use super::{BAND, elements};
 use crate::cose;
 use crate::encoding::sha256;
 use crate::error::{Code, Error};
-use crate::expected::{Challenge, Session};
+use crate::expected::Challenge;
 use crate::explain::Trace;
 use crate::holder::{Proof, claim_error, no_proof};
 use crate::limits::MAX_VALUES;

@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 
 pub use reader::{ReaderError, ReaderRoots, RequestedElements, verify_reader_auth};
 pub(crate) use response::{Document, documents};
-pub(crate) use session::transcript;
+pub(crate) use session::Session;
 
 use crate::credential::{Band, Credential};
 use crate::dcql::{Format, Kind};

@@ -1,18 +1,52 @@
 //! `SessionTranscript`: what a proof is bound to (section 9.1.5.1; OpenID4VP 1.0, appendix B.2.6).
 
+use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use p256::SecretKey;
 
 use crate::cose::{self, Buffer, encoded};
-use crate::encoding::sha256;
+use crate::encoding::{digest, sha256};
 use crate::expected::Binding;
 
+/// What a proof is bound to.
+#[derive(Clone)]
+pub(crate) struct Session {
+    /// `SessionTranscript`.
+    pub(super) transcript: Vec<u8>,
+    /// In proximity base64url of the SHA-256 of `SessionTranscriptBytes`.
+    id: Option<String>,
+    pub(super) reader_key: Option<Vec<u8>>,
+}
+
+impl Session {
+    /// # Errors
+    /// The member of a binding that is malformed.
+    pub(crate) fn of(binding: &Binding) -> Result<Self, &'static str> {
+        let transcript = transcript(binding)?;
+        Ok(match binding {
+            Binding::Proximity { session_transcript, reader_key } => {
+                Self { transcript, id: Some(digest(session_transcript)), reader_key: reader_key.clone() }
+            }
+            _ => Self { transcript, id: None, reader_key: None },
+        })
+    }
+
+    pub(crate) fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+}
+
+/// Without the key, which is a secret.
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Session({})", digest(&self.transcript))
+    }
+}
+
 /// The transcript of a binding, not tagged.
-///
-/// # Errors
-/// The member of a binding that is malformed.
-pub(crate) fn transcript(binding: &Binding) -> Result<Vec<u8>, &'static str> {
+fn transcript(binding: &Binding) -> Result<Vec<u8>, &'static str> {
     match binding {
         Binding::OpenId4Vp { response_uri, .. } if response_uri.is_empty() => Err("response_uri"),
         Binding::OpenId4Vp { client_id, nonce, response_uri, jwk_thumbprint } => {

@@ -40,10 +40,20 @@ pub(crate) fn check(
     match *document {}
 }
 
-/// Nothing is bound to it.
-pub(crate) fn transcript(binding: &Binding) -> Result<Vec<u8>, &'static str> {
-    match binding {
-        Binding::Proximity { .. } => Err("session_transcript"),
-        _ => Ok(Vec::new()),
+/// What an mdoc's proof would be bound to.
+#[derive(Clone, Debug)]
+pub(crate) struct Session {}
+
+impl Session {
+    pub(crate) fn of(binding: &Binding) -> Result<Self, &'static str> {
+        match binding {
+            Binding::Proximity { .. } => Err("session_transcript"),
+            _ => Ok(Self {}),
+        }
+    }
+
+    #[expect(clippy::unused_self, reason = "as with mdocs")]
+    pub(crate) fn id(&self) -> Option<&str> {
+        None
     }
 }
