@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use bandpass_roles::Key;
 use base64ct::{Base64, Encoding as _};
 use p256::SecretKey;
 use p256::ecdsa::{DerSignature, SigningKey};
@@ -122,6 +123,47 @@ impl RelyingParty {
             key: pem("PRIVATE KEY", key.to_pkcs8_der()?.as_bytes()),
             root: ROOT.der()?,
         })
+    }
+}
+
+/// A key with a certificate in DER, and the certificate of the root above. From fixed keys: for tests.
+#[derive(Clone, Debug)]
+pub struct Certified {
+    /// The private key.
+    pub key: Key,
+    /// Its certificate.
+    pub certificate: Vec<u8>,
+    /// That of the root.
+    pub root: Vec<u8>,
+}
+
+impl Certified {
+    /// One that signs mdocs (ISO/IEC 18013-5, annex B.1.4).
+    ///
+    /// # Errors
+    /// Never, but for a bug.
+    pub fn document_signer() -> Result<Self> {
+        Self::new(&Certificate { purposes: &["1.0.18013.5.1.2"], ..LEAF })
+    }
+
+    /// A reader (annex B.1.7).
+    ///
+    /// # Errors
+    /// Never, but for a bug.
+    pub fn reader() -> Result<Self> {
+        Self::new(&Certificate { subject: "CN=Door,C=FR", key: 15, purposes: &["1.0.18013.5.1.6"], ..LEAF })
+    }
+
+    /// The root of others, in DER.
+    ///
+    /// # Errors
+    /// Never, but for a bug.
+    pub fn stranger() -> Result<Vec<u8>> {
+        Certificate { key: 16, issuer_key: 16, ..ROOT }.der()
+    }
+
+    fn new(certificate: &Certificate) -> Result<Self> {
+        Ok(Self { key: Key::from_bytes(&[certificate.key; 32])?, certificate: certificate.der()?, root: ROOT.der()? })
     }
 }
 

@@ -10,6 +10,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use serde_json::{Map, Value, json};
 
+use crate::mdoc::MdocDraft;
 use crate::{Expected, Requirements, Vector, Verdict};
 
 /// When every vector is judged.
@@ -64,6 +65,10 @@ pub(crate) struct Draft {
     pub(crate) status_lists: Vec<StatusDraft>,
     /// What is sent beside it, each with the query that it answers; this one then answers the query that is asked.
     pub(crate) beside: Vec<(&'static str, DraftEdit)>,
+    /// As an mdoc, if it is one.
+    pub(crate) mdoc: Option<MdocDraft>,
+    /// Claims of the verdict that are not among `claims`.
+    pub(crate) verdict_claims: Option<Value>,
     pub(crate) expected: Expected,
 }
 
@@ -128,9 +133,13 @@ impl Draft {
             edit_token: None,
             status_lists: vec![StatusDraft::new(&issuer_key)],
             beside: Vec::new(),
+            mdoc: None,
+            verdict_claims: None,
             expected: Expected {
                 audience: vec![AUDIENCE.into()],
                 nonce,
+                binding: None,
+                measured_distance_mm: None,
                 now: NOW,
                 max_age: 300,
                 clock_tolerance: 60,
@@ -193,6 +202,13 @@ impl Draft {
 
     /// The presentation as a wallet would send it.
     pub(crate) fn token(&mut self) -> Result<String> {
+        if self.mdoc.is_some() {
+            let token = self.mdoc_token()?;
+            return Ok(match self.edit_token.take() {
+                Some(edit) => edit(token),
+                None => token,
+            });
+        }
         let (mut payload, mut disclosures) = sd_jwt::conceal(self.claims.clone(), &self.selective, &mut self.rng)?;
         // Disclosures come in the order of `conceal`: the deepest first.
         let mut order = self.selective.clone();
@@ -223,6 +239,10 @@ impl Draft {
         for (number, (query_id, change)) in std::mem::take(&mut self.beside).into_iter().enumerate() {
             let mut other = Self::new(&format!("{name}/{number}"))?;
             other.proof()["nonce"] = self.expected.nonce.clone().into();
+            if self.mdoc.is_some() {
+                other.become_mdoc();
+                other.expected.binding.clone_from(&self.expected.binding);
+            }
             change(&mut other);
             sent.entry(query_id.into()).or_default().push(other.token()?);
         }
@@ -230,10 +250,18 @@ impl Draft {
     }
 
     fn sign_proof(&mut self, mut proof: Value, presented: &str) -> Result<String> {
+        let members = proof.as_object_mut().context("a proof is an object")?;
+        members.entry("sd_hash").or_insert_with(|| sha256_base64url(presented.as_bytes()).into());
+        self.complete_proof(&mut proof)?;
+        Ok(self.holder_key.sign(&self.kb_header, &proof))
+    }
+
+    /// Hashes of transactions, and the approval.
+    pub(crate) fn complete_proof(&mut self, proof: &mut Value) -> Result<()> {
+        let session = self.expected.binding.as_ref().map(|binding| binding.session().named());
         let hashes = self.expected.transaction_data.iter().map(|sent| sha256_base64url(sent.as_bytes()));
         let hashes = hashes.collect::<Vec<_>>();
         let members = proof.as_object_mut().context("a proof is an object")?;
-        members.entry("sd_hash").or_insert_with(|| sha256_base64url(presented.as_bytes()).into());
         if !hashes.is_empty() {
             members.entry("transaction_data_hashes").or_insert_with(|| hashes.into());
         }
@@ -246,17 +274,24 @@ impl Draft {
                     from_proof[name] = value.clone();
                 }
             }
+            if let Some(session) = session.as_ref().and_then(|named| named.get("session")) {
+                from_proof["session"] = session.clone();
+            }
             complete(&mut payload, &from_proof);
             let approval = self.phone_key.sign(&header, &payload);
             members.entry("approval").or_insert_with(|| approval.into());
         }
-        remove_nulls(&mut proof);
-        Ok(self.holder_key.sign(&self.kb_header, &proof))
+        remove_nulls(proof);
+        Ok(())
     }
 
     /// The finished vector.
     pub(crate) fn finish(mut self, name: &str, section: &str, code: Option<&str>) -> Result<Vector> {
-        let mut claims = Value::Object(self.claims.clone());
+        let vp_token = self.vp_token(name)?;
+        if self.mdoc.is_some() {
+            self.judge_mdoc()?;
+        }
+        let mut claims = Value::Object(if self.mdoc.is_some() { self.elements() } else { self.claims.clone() });
         let mut hidden = self.hidden.clone();
         // From the end, so that places in arrays stay what they are.
         hidden.sort_unstable_by(|one, other| other.cmp(one));
@@ -267,6 +302,9 @@ impl Draft {
                 Some(Value::Array(items)) => drop(items.remove(last.parse()?)),
                 _ => {}
             }
+        }
+        for (name, value) in self.verdict_claims.iter().filter_map(Value::as_object).flatten() {
+            claims[name] = value.clone();
         }
         let result = match code {
             Some(code) => Verdict::Refused { code: code.into() },
@@ -280,7 +318,7 @@ impl Draft {
             section: section.into(),
             trust: self.trust.clone(),
             status_lists: self.status_lists.iter().map(StatusDraft::token).collect::<Result<_>>()?,
-            vp_token: self.vp_token(name)?,
+            vp_token,
             expected: self.expected,
             result,
         })

@@ -7,13 +7,14 @@
 
 mod certificate;
 mod draft;
+mod mdoc;
 mod native;
 pub mod peers;
 mod policies;
 pub mod suite;
 mod vectors;
 
-pub use certificate::RelyingParty;
+pub use certificate::{Certified, RelyingParty};
 pub use native::claim_path;
 pub use policies::{PolicyVector, Ruling, policies};
 
@@ -77,10 +78,16 @@ fn status_list_tokens(tokens: &[String]) -> Vec<Vec<u8>> {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Expected {
-    /// Audiences, any one of which will do.
+    /// Audiences, any one of which will do; none where there is a binding.
     pub audience: Vec<String>,
-    /// Nonce.
+    /// Nonce; empty where there is a binding.
     pub nonce: String,
+    /// What the answer is bound to, for either format: in place of audience and nonce.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub binding: Option<Binding>,
+    /// The reader's own measure of the distance, in proximity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured_distance_mm: Option<u32>,
     /// Seconds since 1970.
     pub now: u64,
     /// Greatest age of the proof in seconds.
@@ -101,6 +108,43 @@ pub struct Expected {
     /// What is asked for on top of the profile.
     #[serde(default, skip_serializing_if = "Requirements::is_empty")]
     pub requirements: Requirements,
+}
+
+/// What an answer is bound to. Bytes are base64url.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(deny_unknown_fields, tag = "type", rename_all = "kebab-case")]
+pub enum Binding {
+    /// A request by redirect.
+    #[serde(rename = "openid4vp")]
+    OpenId4Vp {
+        /// The full `client_id`.
+        client_id: String,
+        /// The nonce.
+        nonce: String,
+        /// `response_uri`.
+        response_uri: String,
+        /// Thumbprint of the key that the response is encrypted to.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        jwk_thumbprint: Option<String>,
+    },
+    /// A request by the Digital Credentials API.
+    DcApi {
+        /// The origin.
+        origin: String,
+        /// The nonce.
+        nonce: String,
+        /// Thumbprint of the key that the response is encrypted to.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        jwk_thumbprint: Option<String>,
+    },
+    /// A proximity session.
+    Proximity {
+        /// `SessionTranscriptBytes`, tagged.
+        session_transcript: String,
+        /// The reader's private key.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reader_key: Option<String>,
+    },
 }
 
 /// What is asked for on top of the profile.

@@ -1,12 +1,13 @@
 //! The vectors for the verifier as a library: what a vector says, in its types.
 
 use bandpass_core::{
-    Challenge, ClaimPath, Dcql, Demand as CoreDemand, Error, PathSegment, Requirements as CoreRequirements, Submission,
-    Trust, Verified, Verifier,
+    Binding as CoreBinding, Challenge, ClaimPath, Dcql, Demand as CoreDemand, Error, PathSegment,
+    Requirements as CoreRequirements, Submission, Trust, Verified, Verifier,
 };
+use base64ct::{Base64UrlUnpadded, Encoding as _};
 use serde_json::Value;
 
-use crate::{Demand, Expected, Requirements, Vector, Verdict};
+use crate::{Binding, Demand, Expected, Requirements, Vector, Verdict};
 
 impl Vector {
     /// A verifier with the trust list and the status lists.
@@ -58,7 +59,14 @@ impl Expected {
     /// # Errors
     /// `challenge.malformed`.
     pub fn challenge(&self) -> Result<Challenge, Error> {
-        let challenge = Challenge::new(self.audience.clone(), self.nonce.clone(), self.now)?
+        let mut challenge = match &self.binding {
+            Some(binding) => Challenge::bound(binding.to_core(), self.now)?,
+            None => Challenge::new(self.audience.clone(), self.nonce.clone(), self.now)?,
+        };
+        if let Some(millimetres) = self.measured_distance_mm {
+            challenge = challenge.measured_distance(millimetres);
+        }
+        let challenge = challenge
             .max_age(self.max_age)
             .clock_tolerance(self.clock_tolerance)
             .max_status_age(self.status_max_age)
@@ -67,6 +75,26 @@ impl Expected {
             Some(dcql) => challenge.dcql(Dcql::from_json(dcql.to_string().as_bytes())?),
             None => challenge,
         })
+    }
+}
+
+impl Binding {
+    /// The same for the verifier. What is not base64url is no bytes.
+    #[must_use]
+    pub fn to_core(&self) -> CoreBinding {
+        let bytes = |text: String| Base64UrlUnpadded::decode_vec(&text).unwrap_or_default();
+        match self.clone() {
+            Self::OpenId4Vp { client_id, nonce, response_uri, jwk_thumbprint } => {
+                CoreBinding::OpenId4Vp { client_id, nonce, response_uri, jwk_thumbprint: jwk_thumbprint.map(bytes) }
+            }
+            Self::DcApi { origin, nonce, jwk_thumbprint } => {
+                CoreBinding::DcApi { origin, nonce, jwk_thumbprint: jwk_thumbprint.map(bytes) }
+            }
+            Self::Proximity { session_transcript, reader_key } => CoreBinding::Proximity {
+                session_transcript: bytes(session_transcript),
+                reader_key: reader_key.map(bytes),
+            },
+        }
     }
 }
 

@@ -160,7 +160,8 @@ pub fn rules(vector: &Vector) -> Rules {
     // Status lists for mdocs, and certificates, which these libraries leave to their callers.
     let has_cwt = vector.status_lists.iter().any(|token| !token.contains('.'));
     let has_roots = vector.trust["issuers"].as_array().into_iter().flatten().any(|issuer| !issuer["jwks"].is_object());
-    if in_a_submission || has_cwt || has_roots || !STAGES.contains(&stage(vector)) || of_ours && !accepted {
+    let is_bound = vector.expected.binding.is_some();
+    if in_a_submission || has_cwt || has_roots || is_bound || !STAGES.contains(&stage(vector)) || of_ours && !accepted {
         Rules::Others
     } else if !accepted && ["SD-JWT VC", "Token Status List"].iter().any(|of| vector.section.starts_with(of)) {
         Rules::SdJwtVc

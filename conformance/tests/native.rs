@@ -59,10 +59,10 @@ fn every_vector_is_explained() {
         }
         failed.extend(with(Outcome::Failed).map(|(code, _)| *code));
     }
-    // Refused before there was anything to explain, or never satisfied outside proximity.
     let never = |code: &Code, found: &BTreeSet<Code>| !found.contains(code);
     let unpassed = Code::ALL.iter().filter(|code| never(code, &passed)).map(|code| code.as_str()).collect::<Vec<_>>();
-    assert_eq!(unpassed, ["evidence.distance"]);
+    assert!(unpassed.is_empty(), "{unpassed:?}");
+    // Refused before there was anything to explain.
     let unfailed = Code::ALL.iter().filter(|code| never(code, &failed)).map(|code| code.as_str()).collect::<Vec<_>>();
     let of_lists =
         |code: &&str| ["trust.malformed", "challenge.malformed"].contains(code) || code.starts_with("status.");

@@ -10,6 +10,7 @@ const BEYOND: &[&str] = &[
     "issuer-by-key-and-by-certificate",
     "iss-of-another-host",
     "iss-of-another-uri",
+    "root-cut-mdoc",
     "root-not-a-certificate",
     "root-not-p-256",
     "root-not-for-certificates",

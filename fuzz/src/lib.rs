@@ -12,6 +12,7 @@
 
 mod certificates;
 mod lists;
+mod mdoc;
 mod mutate;
 mod parsers;
 mod queries;
@@ -43,6 +44,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "status_list", weight: 1, run: status::unsigned, seeds: status::unsigned_seeds },
     Target { name: "status_list_signed", weight: 2, run: status::signed, seeds: status::signed_seeds },
     Target { name: "x5c", weight: 1, run: certificates::x5c, seeds: certificates::x5c_seeds },
+    Target { name: "mdoc", weight: 2, run: mdoc::mdoc, seeds: mdoc::seeds },
     Target { name: "dcql", weight: 1, run: queries::dcql, seeds: queries::dcql_seeds },
     Target { name: "submission", weight: 1, run: queries::submission, seeds: queries::submission_seeds },
     Target { name: "tamper", weight: 2, run: verify::tamper, seeds: verify::tamper_seeds },

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use arbitrary::{Result, Unstructured};
-use bandpass_conformance::{Demand, Expected, Requirements, generate};
+use bandpass_conformance::{Demand, Expected, Requirements};
 use bandpass_core::{Code, Dcql, Verified, Verifier};
 use bandpass_roles::sha256_base64url;
 use serde_json::{Map, Value, json};
 
 use crate::reference;
 use crate::token::Parts;
-use crate::vectors::{CASES, case, named, presentations_in};
+use crate::vectors::{CASES, case, named, presentations_in, sd_jwts};
 use crate::verify::explains;
 
 /// A DCQL query for what a vector sent: its number, then JSON.
@@ -77,8 +77,7 @@ pub(crate) fn dcql_seeds() -> Vec<Vec<u8>> {
     let with_case = CASES.iter().enumerate();
     let with_case = with_case.filter_map(|(number, case)| Some(seed(number, case.vector.expected.dcql.as_ref()?)));
     // Those that are refused as they are have no token that is worth it.
-    let vectors = generate().expect("vectors are made").into_values().flat_map(|file| file.vectors);
-    let all = vectors.filter(|vector| vector.name.starts_with("challenge."));
+    let all = sd_jwts().filter(|vector| vector.name.starts_with("challenge."));
     with_case.chain(all.filter_map(|vector| Some(seed(0, &vector.expected.dcql?)))).collect()
 }
 

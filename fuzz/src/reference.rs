@@ -311,7 +311,7 @@ fn evidence(claims: &Map<String, Value>, proof: &Value, expected: &Expected, ver
     assert!(!needs_unlocked || evidence.unlocked_at().is_some() && evidence.worn_since().is_some());
     assert!(!needs(asked.worn, pays) || evidence.worn_since().is_some());
     assert!(!needs(asked.confirmed, false) || evidence.confirmed());
-    assert!(asked.distance_mm.is_none(), "no distance counts yet");
+    assert!(asked.distance_mm.is_none(), "no distance counts outside proximity");
     if let (Some(most), Some(at)) = (asked.unlocked_within, evidence.unlocked_at()) {
         assert!(expected.now.saturating_sub(at) <= most.into());
     }

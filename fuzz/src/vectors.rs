@@ -13,22 +13,38 @@ pub(crate) struct Case {
 }
 
 impl Case {
+    fn of(vector: Vector) -> Option<Self> {
+        let verifier = vector.verifier().ok()?;
+        Some(Self { vector, verifier })
+    }
+
     pub(crate) fn is_accepted(&self) -> bool {
         matches!(self.vector.result, Verdict::Accepted { .. })
     }
 }
 
-/// Every vector whose trust and status lists are such, those that are accepted first.
+/// Every vector of SD-JWTs whose trust and status lists are such, those that are accepted first.
 pub(crate) static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
-    let vectors = generate().expect("vectors are made").into_values().flat_map(|file| file.vectors);
-    let cases = vectors.filter_map(|vector| {
-        let verifier = vector.verifier().ok()?;
-        Some(Case { vector, verifier })
-    });
-    let mut cases = cases.collect::<Vec<_>>();
+    let mut cases = sd_jwts().filter_map(Case::of).collect::<Vec<_>>();
     cases.sort_by_key(|case| !case.is_accepted());
     cases
 });
+
+/// Every vector of mdocs that is accepted.
+pub(crate) static MDOCS: LazyLock<Vec<Case>> = LazyLock::new(|| {
+    let cases = of_mdocs(true).filter_map(Case::of);
+    cases.filter(Case::is_accepted).collect()
+});
+
+/// Every vector of SD-JWTs.
+pub(crate) fn sd_jwts() -> impl Iterator<Item = Vector> {
+    of_mdocs(false)
+}
+
+fn of_mdocs(are: bool) -> impl Iterator<Item = Vector> {
+    let files = generate().expect("vectors are made").into_iter().filter(move |(name, _)| (*name == "mdoc") == are);
+    files.flat_map(|(_, file)| file.vectors)
+}
 
 /// The case of a vector.
 pub(crate) fn named(name: &str) -> &'static Case {

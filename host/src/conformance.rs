@@ -1,9 +1,12 @@
 //! The conformance vectors, run through the verifier component.
 
-use bandpass_conformance::{Demand as Asked, Expected, Requirements as AskedFor, Vector, Verdict};
+use bandpass_conformance::{Binding as Bound, Demand as Asked, Expected, Requirements as AskedFor, Vector, Verdict};
+use bandpass_core::Binding as Core;
 use serde_json::Value;
 
-use crate::bindings::sdk::exports::bandpass::sdk::setup::Challenge;
+use crate::bindings::sdk::exports::bandpass::sdk::setup::{
+    Binding, Challenge, DcApiBinding, ProximityBinding, RedirectBinding,
+};
 use crate::bindings::sdk::exports::bandpass::sdk::verification::{Demand, PathSegment, Requirements};
 use crate::error::Error;
 use crate::runtime::Runtime;
@@ -34,6 +37,8 @@ fn verify(runtime: &Runtime, vector: &Vector) -> Result<Accepted, Error> {
 impl From<&Expected> for Challenge {
     fn from(expected: &Expected) -> Self {
         Self {
+            binding: expected.binding.as_ref().map(binding),
+            measured_distance_mm: expected.measured_distance_mm,
             audience: expected.audience.clone(),
             nonce: expected.nonce.clone(),
             now: expected.now,
@@ -42,6 +47,18 @@ impl From<&Expected> for Challenge {
             status_max_age: expected.status_max_age,
             dcql: expected.dcql.as_ref().map(ToString::to_string),
             transaction_data: expected.transaction_data.clone(),
+        }
+    }
+}
+
+fn binding(binding: &Bound) -> Binding {
+    match binding.to_core() {
+        Core::OpenId4Vp { client_id, nonce, response_uri, jwk_thumbprint } => {
+            Binding::Openid4vp(RedirectBinding { client_id, nonce, response_uri, jwk_thumbprint })
+        }
+        Core::DcApi { origin, nonce, jwk_thumbprint } => Binding::DcApi(DcApiBinding { origin, nonce, jwk_thumbprint }),
+        Core::Proximity { session_transcript, reader_key } => {
+            Binding::Proximity(ProximityBinding { session_transcript, reader_key })
         }
     }
 }

@@ -71,7 +71,7 @@ impl From<sdk::Evidence> for policy::Evidence {
             worn_since: evidence.worn_since,
             unlocked_at: evidence.unlocked_at,
             confirmed: evidence.confirmed,
-            distance: evidence.distance.map(|sdk::Distance { mm, method }| policy::Distance { mm, method }),
+            distance_mm: evidence.distance_mm,
             counter: evidence.counter,
             counter_state: match evidence.counter_state {
                 sdk::CounterState::Unchecked => policy::CounterState::Unchecked,

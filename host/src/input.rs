@@ -5,9 +5,11 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use bandpass::Verifier;
 use bandpass_core::limits::MAX_SUBMISSION_BYTES;
+use base64ct::{Base64UrlUnpadded, Encoding as _};
+use serde_json::Value;
 
 use crate::terminal::plain;
 
@@ -26,7 +28,9 @@ pub(crate) fn token(argument: &str) -> Result<Vec<u8>> {
             token.as_bytes().to_vec()
         }
     };
-    Ok(bytes.trim_ascii().to_vec())
+    // Whatever a `DeviceResponse` ends with belongs to it. It begins as a CBOR map, and so as no text does.
+    let is_cbor = bytes.first().is_some_and(|first| first >> 5 == 5);
+    Ok(if is_cbor { bytes } else { bytes.trim_ascii().to_vec() })
 }
 
 fn limited(source: impl Read) -> io::Result<Vec<u8>> {
@@ -52,6 +56,19 @@ pub(crate) fn status_lists(
         }
     }
     Ok(Ok(()))
+}
+
+/// Bytes as base64url.
+pub(crate) fn base64url(text: &str) -> Result<Vec<u8>> {
+    Base64UrlUnpadded::decode_vec(text).map_err(|_| anyhow!("`{}` is not base64url", plain(text)))
+}
+
+/// The private key in a JWK (RFC 7518, section 6.2.2).
+pub(crate) fn private_key(path: &Path) -> Result<Vec<u8>> {
+    let jwk = serde_json::from_slice::<Value>(&file(path)?).ok();
+    let is_p256 = jwk.as_ref().is_some_and(|jwk| jwk["kty"] == "EC" && jwk["crv"] == "P-256");
+    let key = jwk.as_ref().filter(|_| is_p256).and_then(|jwk| Base64UrlUnpadded::decode_vec(jwk["d"].as_str()?).ok());
+    key.with_context(|| format!("{}: not a private P-256 key as JWK", path.display()))
 }
 
 pub(crate) fn text(path: &Path) -> Result<String> {

@@ -85,7 +85,7 @@ fn evidence(evidence: &Evidence) -> Value {
         "worn_since": evidence.worn_since,
         "unlocked_at": evidence.unlocked_at,
         "confirmed": evidence.confirmed,
-        "distance": evidence.distance.as_ref().map(|distance| json!({"mm": distance.mm, "method": distance.method})),
+        "distance_mm": evidence.distance_mm,
         "counter": evidence.counter,
         "counter_state": counter_state,
         "approval": evidence.approval.as_ref().map(|approval| {

@@ -61,10 +61,12 @@ pub use activate::{activate_plugin, check_plugins, revoke_plugin};
 pub use answer::{Answer, IssuedChallenge, NewChallenge, Remembered, Stage};
 pub use audit::{AuditFinding, AuditReport, verify_audit};
 pub use bindings::policy::exports::bandpass::sdk::policy::{Capability, Description, Obligation, Query, Request};
-pub use bindings::sdk::exports::bandpass::sdk::setup::{Challenge, Check, Outcome as CheckOutcome, StatusListInfo};
+pub use bindings::sdk::exports::bandpass::sdk::setup::{
+    Binding, Challenge, Check, DcApiBinding, Outcome as CheckOutcome, ProximityBinding, RedirectBinding, StatusListInfo,
+};
 pub use bindings::sdk::exports::bandpass::sdk::verification::{
-    Approval, CounterState, Demand, Distance, Evidence, Failure, Money, PathSegment, Payee, Payment, Requirements,
-    StatusState, Transaction,
+    Approval, CounterState, Demand, Evidence, Failure, Money, PathSegment, Payee, Payment, Requirements, StatusState,
+    Transaction,
 };
 pub use check::{ConfigProblem, check_config};
 pub use compiler::{Compiler, CompilerLimits, compile_component};

@@ -188,6 +188,8 @@ impl Challenge {
     #[must_use]
     pub fn new(audience: String, nonce: String, now: u64) -> Self {
         Self {
+            binding: None,
+            measured_distance_mm: None,
             audience: vec![audience],
             nonce,
             now,

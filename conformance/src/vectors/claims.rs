@@ -34,6 +34,14 @@ pub(super) fn add(vectors: &mut Vectors) -> Result<()> {
     ages(vectors)
 }
 
+/// The same of mdocs.
+pub(super) fn of_mdocs(vectors: &mut Vectors) -> Result<()> {
+    sets(vectors)?;
+    several(vectors)?;
+    same_holder(vectors)?;
+    ages(vectors)
+}
+
 /// A Credential Query for a band with these further members.
 fn band_query(members: &Value) -> Value {
     query("band", BAND_VCT, members)

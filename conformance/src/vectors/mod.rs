@@ -9,6 +9,7 @@ mod disclosure;
 mod evidence;
 mod holder;
 mod issuer;
+mod mdoc;
 mod status;
 mod token;
 mod transaction;
@@ -23,7 +24,7 @@ use crate::{File, Vector};
 type Add = fn(&mut Vectors) -> Result<()>;
 
 pub(crate) fn all() -> Result<BTreeMap<&'static str, File>> {
-    let stages: [(&'static str, Add); 12] = [
+    let stages: [(&'static str, Add); 13] = [
         ("accept", accept::add),
         ("token", token::add),
         ("issuer", issuer::add),
@@ -36,11 +37,12 @@ pub(crate) fn all() -> Result<BTreeMap<&'static str, File>> {
         ("approval", approval::add),
         ("evidence", evidence::add),
         ("claims", claims::add),
+        ("mdoc", mdoc::add),
     ];
     let mut files = BTreeMap::new();
     let mut names = std::collections::BTreeSet::new();
     for (stage, add) in stages {
-        let mut vectors = Vectors { made: Vec::new() };
+        let mut vectors = Vectors::default();
         add(&mut vectors)?;
         for vector in &vectors.made {
             ensure!(names.insert(vector.name.clone()), "two vectors are called {}", vector.name);
@@ -51,8 +53,11 @@ pub(crate) fn all() -> Result<BTreeMap<&'static str, File>> {
 }
 
 /// Vectors as they are made.
+#[derive(Default)]
 struct Vectors {
     made: Vec<Vector>,
+    /// As mdocs. Those that are named here are about what only an SD-JWT has.
+    as_mdocs: Option<&'static [&'static str]>,
 }
 
 impl Vectors {
@@ -67,9 +72,19 @@ impl Vectors {
     }
 
     fn make(&mut self, name: &str, section: &str, code: Option<&str>, change: impl FnOnce(&mut Draft)) -> Result<()> {
-        let mut draft = Draft::new(name)?;
-        change(&mut draft);
-        self.made.push(draft.finish(name, section, code)?);
+        let Some(left_out) = self.as_mdocs else {
+            let mut draft = Draft::new(name)?;
+            change(&mut draft);
+            self.made.push(draft.finish(name, section, code)?);
+            return Ok(());
+        };
+        if !left_out.contains(&name) {
+            let name = format!("{name}-mdoc");
+            let mut draft = Draft::new(&name)?;
+            draft.become_mdoc();
+            change(&mut draft);
+            self.made.push(draft.finish(&name, section, code)?);
+        }
         Ok(())
     }
 }

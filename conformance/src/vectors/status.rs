@@ -244,6 +244,12 @@ fn signers(vectors: &mut Vectors) -> Result<()> {
     })
 }
 
+/// The same of mdocs.
+pub(super) fn of_mdocs(vectors: &mut Vectors) -> Result<()> {
+    freshness(vectors)?;
+    statuses(vectors)
+}
+
 fn freshness(vectors: &mut Vectors) -> Result<()> {
     vectors.refuse("status.stale", "too-old", PROFILE, |draft| draft.status().claims["iat"] = (NOW - 901).into())?;
     vectors.refuse("status.stale", "older-than-asked-for", PROFILE, |draft| draft.expected.status_max_age = 119)?;

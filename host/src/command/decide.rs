@@ -88,6 +88,8 @@ impl Decide {
             .map_err(|error| bandpass::Error::challenge_malformed(&self.challenge.display(), &error))?;
         let now = input::now(self.now)?;
         let challenge = Challenge {
+            binding: None,
+            measured_distance_mm: None,
             audience: file.audience,
             nonce: file.nonce,
             now,

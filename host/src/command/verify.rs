@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use anstream::{eprintln, println};
 use anyhow::Result;
-use bandpass::{Accepted, Challenge, Demand, Error, Requirements, Runtime, Verifier};
+use bandpass::{
+    Accepted, Binding, Challenge, DcApiBinding, Demand, Error, ProximityBinding, RedirectBinding, Requirements,
+    Runtime, Verifier,
+};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
@@ -24,12 +27,8 @@ pub(crate) struct Judged {
     /// Trust list (JSON): the issuers, their keys and the credential types that they are trusted for.
     #[arg(long, value_name = "FILE")]
     trust: PathBuf,
-    /// Audience that the proof must name. May be repeated: any one of them will do.
-    #[arg(long, value_name = "A", required = true)]
-    audience: Vec<String>,
-    /// Nonce that the proof must carry.
-    #[arg(long, value_name = "N", allow_hyphen_values = true)]
-    nonce: String,
+    #[command(flatten)]
+    bound: Bound,
     /// Time at which to judge, in seconds since 1970; now, unless given.
     #[arg(long, value_name = "UNIX")]
     now: Option<u64>,
@@ -78,6 +77,39 @@ pub(crate) struct Judged {
     /// The token, a file with it, or `-` for standard input.
     #[arg(value_name = "TOKEN|FILE|-")]
     token: String,
+}
+
+/// What the proof must be bound to: an audience, for SD-JWTs alone; or for either format a request by redirect, one by the
+/// Digital Credentials API, or a proximity session.
+#[derive(Args)]
+struct Bound {
+    /// Audience that the proof of an SD-JWT must name. May be repeated: any one of them will do.
+    #[arg(long, value_name = "A", requires = "nonce", required_unless_present_any = ["client_id", "origin", "session_transcript"])]
+    audience: Vec<String>,
+    /// Nonce that the proof must be for.
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    nonce: Option<String>,
+    /// The full `client_id` of a request by redirect.
+    #[arg(long, value_name = "ID", requires_all = ["nonce", "response_uri"], conflicts_with_all = ["audience", "origin", "session_transcript"])]
+    client_id: Option<String>,
+    /// Its `response_uri`.
+    #[arg(long, value_name = "URI", requires = "client_id")]
+    response_uri: Option<String>,
+    /// The origin of a request by the Digital Credentials API.
+    #[arg(long, value_name = "ORIGIN", requires = "nonce", conflicts_with_all = ["audience", "session_transcript"])]
+    origin: Option<String>,
+    /// Thumbprint (RFC 7638, base64url) of the key that the response was encrypted to, if it was.
+    #[arg(long, value_name = "JKT", conflicts_with_all = ["audience", "session_transcript"])]
+    jwk_thumbprint: Option<String>,
+    /// `SessionTranscriptBytes` of a proximity session: a file with the bytes.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["audience", "nonce"])]
+    session_transcript: Option<PathBuf>,
+    /// The reader's private key for this session, for a proof that is a MAC: a file with a private JWK.
+    #[arg(long, value_name = "FILE", requires = "session_transcript")]
+    reader_key: Option<PathBuf>,
+    /// The distance to the band that the reader measured in this session. It decides.
+    #[arg(long, value_name = "MM", requires = "session_transcript")]
+    measured_distance: Option<u32>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -154,8 +186,10 @@ impl Judged {
         let transaction_data = self.transaction_data.iter().map(|path| input::transaction_data(path));
         let dcql = self.dcql.as_deref().map(input::text).transpose()?;
         let challenge = Challenge {
-            audience: self.audience.clone(),
-            nonce: self.nonce.clone(),
+            binding: self.bound.binding()?,
+            measured_distance_mm: self.bound.measured_distance,
+            audience: self.bound.audience.clone(),
+            nonce: self.bound.nonce.clone().filter(|_| !self.bound.audience.is_empty()).unwrap_or_default(),
             now: input::now(self.now)?,
             max_age: self.max_age,
             clock_tolerance: self.clock_tolerance,
@@ -195,6 +229,24 @@ impl Judged {
             confirmed: demand("confirmed", Some(Requirement::Confirmed), None)?,
             ..Requirements::default()
         })
+    }
+}
+
+impl Bound {
+    fn binding(&self) -> Result<Option<Binding>> {
+        let nonce = self.nonce.clone().unwrap_or_default();
+        let jwk_thumbprint = self.jwk_thumbprint.as_deref().map(input::base64url).transpose()?;
+        if let Some(client_id) = self.client_id.clone() {
+            let response_uri = self.response_uri.clone().unwrap_or_default();
+            return Ok(Some(Binding::Openid4vp(RedirectBinding { client_id, nonce, response_uri, jwk_thumbprint })));
+        }
+        if let Some(origin) = self.origin.clone() {
+            return Ok(Some(Binding::DcApi(DcApiBinding { origin, nonce, jwk_thumbprint })));
+        }
+        let Some(path) = &self.session_transcript else { return Ok(None) };
+        let session_transcript = input::file(path)?;
+        let reader_key = self.reader_key.as_deref().map(input::private_key).transpose()?;
+        Ok(Some(Binding::Proximity(ProximityBinding { session_transcript, reader_key })))
     }
 }
 

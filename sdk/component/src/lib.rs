@@ -20,7 +20,8 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use bandpass_core as core_sdk;
 use bindings::exports::bandpass::sdk::setup::Verifier;
 use bindings::exports::bandpass::sdk::setup::{
-    Challenge, Check, Guest as Setup, GuestVerifier, Outcome, StatusListInfo,
+    Binding, Challenge, Check, DcApiBinding, Guest as Setup, GuestVerifier, Outcome, ProximityBinding, RedirectBinding,
+    StatusListInfo,
 };
 use bindings::exports::bandpass::sdk::verification::{
     Approval, ClaimPath, CounterState, Demand, Evidence, Failure, Guest as Verification, GuestSubmission,
@@ -179,7 +180,18 @@ impl GuestVerified for HeldVerified {
 }
 
 fn core_challenge(challenge: Challenge) -> Result<core_sdk::Challenge, core_sdk::Error> {
-    let built = core_sdk::Challenge::new(challenge.audience, challenge.nonce, challenge.now)?
+    let built = match challenge.binding {
+        None => core_sdk::Challenge::new(challenge.audience, challenge.nonce, challenge.now)?,
+        Some(binding) if challenge.audience.is_empty() && challenge.nonce.is_empty() => {
+            core_sdk::Challenge::bound(core_binding(binding), challenge.now)?
+        }
+        Some(_) => core_sdk::Challenge::new(Vec::new(), String::new(), challenge.now)?,
+    };
+    let built = match challenge.measured_distance_mm {
+        Some(millimetres) => built.measured_distance(millimetres),
+        None => built,
+    };
+    let built = built
         .max_age(challenge.max_age)
         .clock_tolerance(challenge.clock_tolerance)
         .max_status_age(challenge.status_max_age)
@@ -188,6 +200,20 @@ fn core_challenge(challenge: Challenge) -> Result<core_sdk::Challenge, core_sdk:
         Some(dcql) => built.dcql(core_sdk::Dcql::from_json(dcql.as_bytes())?),
         None => built,
     })
+}
+
+fn core_binding(binding: Binding) -> core_sdk::Binding {
+    match binding {
+        Binding::Openid4vp(RedirectBinding { client_id, nonce, response_uri, jwk_thumbprint }) => {
+            core_sdk::Binding::OpenId4Vp { client_id, nonce, response_uri, jwk_thumbprint }
+        }
+        Binding::DcApi(DcApiBinding { origin, nonce, jwk_thumbprint }) => {
+            core_sdk::Binding::DcApi { origin, nonce, jwk_thumbprint }
+        }
+        Binding::Proximity(ProximityBinding { session_transcript, reader_key }) => {
+            core_sdk::Binding::Proximity { session_transcript, reader_key }
+        }
+    }
 }
 
 fn core_requirements(requirements: Requirements) -> core_sdk::Requirements {
@@ -266,7 +292,7 @@ fn evidence(evidence: &core_sdk::Evidence) -> Evidence {
         worn_since: evidence.worn_since(),
         unlocked_at: evidence.unlocked_at(),
         confirmed: evidence.confirmed(),
-        distance: None,
+        distance_mm: evidence.distance_mm(),
         counter: evidence.counter(),
         counter_state: CounterState::Unchecked,
         approval: evidence

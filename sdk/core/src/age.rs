@@ -7,6 +7,9 @@ use serde_json::{Map, Value};
 use crate::encoding::decimal;
 use crate::error::{Code, Error};
 
+/// The claim whose members tell the age. An mdoc has an element for each, such as `age_equal_or_over.18`.
+pub(crate) const NESTED: &str = "age_equal_or_over";
+
 /// A day in the Gregorian calendar, such as a `birthdate`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Date {
@@ -51,6 +54,30 @@ impl Date {
             false => Some(years),
         }
     }
+
+    /// Days since 1970-01-01; none before it. The inverse of [`civil`].
+    #[cfg(feature = "mdoc")]
+    fn days(self) -> Option<u64> {
+        let (year, month) = (u64::from(self.year), u64::from(self.month));
+        let (year, month) = if month < 3 { (year.checked_sub(1)?, month + 9) } else { (year, month - 3) };
+        let day = (153 * month + 2) / 5 + u64::from(self.day) - 1;
+        (365 * year + year / 4 - year / 100 + year / 400 + day).checked_sub(719_468)
+    }
+}
+
+/// Seconds since 1970 at a time in UTC as `YYYY-MM-DDThh:mm:ssZ` (RFC 3339), in whole seconds; none if there is no such time,
+/// or it is earlier.
+#[cfg(feature = "mdoc")]
+pub(crate) fn date_time(text: &str) -> Option<u64> {
+    let (date, time) = text.split_once('T')?;
+    let (Some(b':'), Some(b':'), Some(b'Z'), 9) =
+        (time.as_bytes().get(2), time.as_bytes().get(5), time.as_bytes().get(8), time.len())
+    else {
+        return None;
+    };
+    let part = |from, to, most| digits(time.get(from..to)?).filter(|part| *part <= most);
+    let (hours, minutes, seconds) = (part(0, 2, 23)?, part(3, 5, 59)?, part(6, 8, 59)?);
+    Some(Date::parse(date)?.days()? * 86_400 + hours * 3_600 + minutes * 60 + seconds)
 }
 
 /// Year, month and day in UTC. Days are counted in years that start on 1 March and in periods of 400 years, which are all
@@ -129,6 +156,30 @@ mod tests {
     fn seconds(year: i16, month: i8, day: i8) -> u64 {
         let midnight = date(year, month, day).to_zoned(TimeZone::UTC).expect("a day");
         midnight.timestamp().as_second().try_into().expect("after 1970")
+    }
+
+    #[test]
+    #[cfg(feature = "mdoc")]
+    fn times_are_those_of_jiff() {
+        for days in 0..400 * 366_u64 {
+            let now = days * 86_400 + days % 86_400;
+            let peer = Timestamp::from_second(now.cast_signed()).expect("a time");
+            assert_eq!(date_time(&format!("{peer}")), Some(now), "{peer}");
+        }
+        for bad in [
+            "2020-10-01T13:30:02",
+            "2020-10-01T13:30:02.0Z",
+            "2020-10-01T24:00:00Z",
+            "2020-02-30T00:00:00Z",
+            "2020-10-01t13:30:02Z",
+            "1969-12-31T23:59:59Z",
+            "2020-10-01T13:30:60Z",
+            "2020-10-01T+1:30:00Z",
+            "T",
+            "",
+        ] {
+            assert_eq!(date_time(bad), None, "{bad}");
+        }
     }
 
     /// Every day of 400 years and then some, at its first and its last second.

@@ -70,7 +70,14 @@ impl Approval {
         }
         trace.passed(&[Code::ApprovalSignature]);
         let text = |name| jws.payload.get(name).and_then(Value::as_str).ok_or_else(|| malformed(name));
-        let (audience, nonce, band_thumbprint) = (text("aud")?, text("nonce")?, text("band_jkt")?);
+        let band_thumbprint = text("band_jkt")?;
+        // In proximity `session` stands in place of the others.
+        let in_session =
+            challenge.proximity().map(|session| Ok::<_, Error>((session, text("session")?))).transpose()?;
+        let in_request = match in_session {
+            None => Some((text("aud")?, text("nonce")?)),
+            Some(_) => None,
+        };
         text("jti")?;
         let signed_at = integer(jws.payload.get("iat")).ok_or_else(|| malformed("iat"))?;
         // RFC 7519, sections 4.1.4 and 4.1.5, for those who add them.
@@ -83,16 +90,25 @@ impl Approval {
         let methods = methods.ok_or_else(|| malformed("amr"))?;
         let hashes = TransactionHashes::parse(&jws.payload).ok_or_else(|| malformed("transaction_data_hashes"))?;
         trace.passed(&[Code::ApprovalMalformed]);
-        if audience != proof.audience {
-            let error = Error::new(Code::ApprovalAudience, "the approval is for another audience");
-            return Err(error.claim("aud").expected(&proof.audience).actual(audience));
+        if let Some((audience, nonce)) = in_request {
+            if audience != proof.audience {
+                let error = Error::new(Code::ApprovalAudience, "the approval is for another audience");
+                return Err(error.claim("aud").expected(&proof.audience).actual(audience));
+            }
+            trace.passed(&[Code::ApprovalAudience]);
+            if nonce != proof.nonce {
+                let error = Error::new(Code::ApprovalNonce, "the approval is for another nonce");
+                return Err(error.claim("nonce").expected(&proof.nonce).actual(nonce));
+            }
+            trace.passed(&[Code::ApprovalNonce]);
         }
-        trace.passed(&[Code::ApprovalAudience]);
-        if nonce != proof.nonce {
-            let error = Error::new(Code::ApprovalNonce, "the approval is for another nonce");
-            return Err(error.claim("nonce").expected(&proof.nonce).actual(nonce));
+        if let Some((session, found)) = in_session {
+            if found != session {
+                let error = Error::new(Code::ApprovalSession, "the approval is for another session");
+                return Err(error.claim("session").expected(session).actual(found));
+            }
+            trace.passed(&[Code::ApprovalSession]);
         }
-        trace.passed(&[Code::ApprovalNonce]);
         if band_thumbprint != proof.thumbprint {
             let error = Error::new(Code::ApprovalBand, "the approval is for another band");
             return Err(error.claim("band_jkt").expected(&proof.thumbprint).actual(band_thumbprint));

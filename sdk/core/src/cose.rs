@@ -1,8 +1,10 @@
-//! `COSE_Sign1` (RFC 9052, section 4.2), ES256 only, and the CBOR maps in it.
+//! `COSE_Sign1` and `COSE_Mac0` (RFC 9052, sections 4.2 and 6.2), and the CBOR in and around them.
 
 use alloc::vec::Vec;
 use core::convert::Infallible;
 
+#[cfg(feature = "mdoc")]
+use minicbor::data::Tag;
 use minicbor::data::Type;
 use minicbor::encode::Write;
 use minicbor::{Decoder, Encoder};
@@ -25,14 +27,19 @@ const ES256: i64 = -7;
 /// The tag of `COSE_Sign1_Tagged`.
 const SIGN1: u64 = 18;
 
-/// A signed message that was parsed. Nothing in it is to be believed before [`Sign1::verified_by`] said yes.
-pub(crate) struct Sign1<'a> {
+/// The tag of CBOR in a byte string (RFC 8949, section 3.4.5.1).
+#[cfg(feature = "mdoc")]
+const EMBEDDED: u64 = 24;
+
+/// A message that was parsed. Nothing in it is to be believed before it was verified.
+pub(crate) struct Message<'a> {
+    protected_bytes: &'a [u8],
     protected: Vec<(Label<'a>, &'a [u8])>,
     unprotected: Vec<(Label<'a>, &'a [u8])>,
-    pub(crate) payload: &'a [u8],
-    /// The `Sig_structure` (RFC 9052, section 4.4).
-    signed: Vec<u8>,
-    signature: &'a [u8],
+    /// None if it is detached.
+    pub(crate) payload: Option<&'a [u8]>,
+    /// Signature or tag.
+    pub(crate) authenticator: &'a [u8],
 }
 
 /// The key of a map's entry.
@@ -42,11 +49,18 @@ pub(crate) enum Label<'a> {
     Text(&'a str),
 }
 
-impl<'a> Sign1<'a> {
-    /// None if it is not a tagged `COSE_Sign1` with its payload in it, or has header parameters that must be understood.
+impl<'a> Message<'a> {
+    /// None if it is not a tagged `COSE_Sign1`, or has header parameters that must be understood.
+    pub(crate) fn parse_tagged(bytes: &'a [u8]) -> Option<Self> {
+        let mut tagged = Decoder::new(bytes);
+        let is_sign1 = tagged.tag().ok()?.as_u64() == SIGN1;
+        Self::parse(bytes.get(tagged.position()..).filter(|_| is_sign1)?)
+    }
+
+    /// None if it is not a `COSE_Sign1` or `COSE_Mac0` without a tag, or has header parameters that must be understood.
     pub(crate) fn parse(bytes: &'a [u8]) -> Option<Self> {
         let mut message = Decoder::new(bytes);
-        if message.tag().ok()?.as_u64() != SIGN1 || message.array().ok()? != Some(4) {
+        if message.array().ok()? != Some(4) {
             return None;
         }
         let protected_bytes = message.bytes().ok()?;
@@ -55,25 +69,27 @@ impl<'a> Sign1<'a> {
             encoded => map(encoded)?,
         };
         let unprotected = map(item(&mut message, 0)?)?;
-        let payload = message.bytes().ok()?;
-        let signature = message.bytes().ok()?;
+        let payload = match message.datatype().ok()? {
+            Type::Null => message.null().ok().map(|()| None)?,
+            _ => Some(message.bytes().ok()?),
+        };
+        let authenticator = message.bytes().ok()?;
         if message.position() != bytes.len() {
             return None;
         }
         // RFC 9052, section 3: a label occurs once over both maps.
         let twice = protected.iter().any(|(label, _)| value(&unprotected, *label).is_some());
         let critical = [&protected, &unprotected].iter().any(|map| value(map, Label::Number(label::CRIT)).is_some());
-        if twice || critical {
-            return None;
-        }
-        let mut signed = Encoder::new(Buffer(Vec::new()));
-        signed.array(4).ok()?.str("Signature1").ok()?.bytes(protected_bytes).ok()?;
-        signed.bytes(&[]).ok()?.bytes(payload).ok()?;
-        Some(Self { protected, unprotected, payload, signed: signed.into_writer().0, signature })
+        (!twice && !critical).then_some(Self { protected_bytes, protected, unprotected, payload, authenticator })
+    }
+
+    /// `alg`, where it has a number.
+    pub(crate) fn algorithm(&self) -> Option<i64> {
+        value(&self.protected, Label::Number(label::ALG)).and_then(number)
     }
 
     pub(crate) fn is_es256(&self) -> bool {
-        value(&self.protected, Label::Number(label::ALG)).and_then(number) == Some(ES256)
+        self.algorithm() == Some(ES256)
     }
 
     /// `typ`, where it is a media type.
@@ -100,13 +116,51 @@ impl<'a> Sign1<'a> {
         (0..count).map(|_| certificates.bytes().ok().map(<[u8]>::to_vec)).collect()
     }
 
-    pub(crate) fn verified_by(&self, key: &PublicKey) -> bool {
-        key.verifies(&self.signed, self.signature)
+    /// Whether it is this key's signature over this payload.
+    pub(crate) fn verified_by(&self, key: &PublicKey, payload: &[u8]) -> bool {
+        key.verifies(&self.authenticated("Signature1", payload), self.authenticator)
+    }
+
+    /// The `Sig_structure` or `MAC_structure` (RFC 9052, sections 4.4 and 6.3).
+    pub(crate) fn authenticated(&self, context: &str, payload: &[u8]) -> Vec<u8> {
+        encoded(|cbor| {
+            cbor.array(4)?.str(context)?.bytes(self.protected_bytes)?.bytes(&[])?.bytes(payload)?;
+            Ok(())
+        })
     }
 }
 
 /// What minicbor writes to.
-struct Buffer(Vec<u8>);
+pub(crate) struct Buffer(pub(crate) Vec<u8>);
+
+type Written = Result<(), minicbor::encode::Error<Infallible>>;
+
+/// CBOR as `write` puts it. Writing to memory does not fail.
+pub(crate) fn encoded(write: impl FnOnce(&mut Encoder<Buffer>) -> Written) -> Vec<u8> {
+    let mut cbor = Encoder::new(Buffer(Vec::new()));
+    match write(&mut cbor) {
+        Ok(()) => cbor.into_writer().0,
+        Err(_) => Vec::new(),
+    }
+}
+
+/// CBOR in a byte string, tagged as such.
+#[cfg(feature = "mdoc")]
+pub(crate) fn embed(item: &[u8]) -> Vec<u8> {
+    encoded(|cbor| {
+        cbor.tag(Tag::new(EMBEDDED))?.bytes(item)?;
+        Ok(())
+    })
+}
+
+/// What [`embed`] made something of, with nothing behind it.
+#[cfg(feature = "mdoc")]
+pub(crate) fn embedded(encoded: &[u8]) -> Option<&[u8]> {
+    let mut decoder = Decoder::new(encoded);
+    let is_embedded = decoder.tag().ok()?.as_u64() == EMBEDDED;
+    let inside = decoder.bytes().ok()?;
+    (is_embedded && decoder.position() == encoded.len()).then_some(inside)
+}
 
 impl Write for Buffer {
     type Error = Infallible;
@@ -119,8 +173,13 @@ impl Write for Buffer {
 
 /// The entries of a map, each value as it is encoded. None if there is anything else, or a key occurs twice.
 pub(crate) fn map(encoded: &[u8]) -> Option<Vec<(Label<'_>, &[u8])>> {
+    map_of(encoded, MAX_CBOR_MEMBERS)
+}
+
+/// The same with as many entries as the caller allows.
+pub(crate) fn map_of(encoded: &[u8], most: u64) -> Option<Vec<(Label<'_>, &[u8])>> {
     let mut decoder = Decoder::new(encoded);
-    let count = decoder.map().ok()?.filter(|count| *count <= MAX_CBOR_MEMBERS)?;
+    let count = decoder.map().ok()?.filter(|count| *count <= most)?;
     let mut entries = Vec::new();
     for _ in 0..count {
         let label = match decoder.datatype().ok()? {
@@ -134,6 +193,16 @@ pub(crate) fn map(encoded: &[u8]) -> Option<Vec<(Label<'_>, &[u8])>> {
         entries.push((label, encoded));
     }
     (decoder.position() == encoded.len()).then_some(entries)
+}
+
+/// The items of an array, each as it is encoded. None if there is anything else.
+#[cfg(feature = "mdoc")]
+pub(crate) fn array(encoded: &[u8]) -> Option<Vec<&[u8]>> {
+    let mut decoder = Decoder::new(encoded);
+    let count = decoder.array().ok()??;
+    // Each takes a byte at least, so that a count that is not true ends soon.
+    let items = (0..count).map(|_| item(&mut decoder, 0)).collect::<Option<_>>()?;
+    (decoder.position() == encoded.len()).then_some(items)
 }
 
 /// The next item as it is encoded. Definite lengths only, and no deeper than [`MAX_DEPTH`].

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use serde_json::{Map, Value};
 
-use crate::dcql::Kind;
+use crate::dcql::{Format, Kind};
 use crate::encoding::{base64url, decimal};
 use crate::error::{Code, Error};
 use crate::expected::Challenge;
@@ -125,9 +125,15 @@ impl Credential {
         let status = check_status_reference(&claims)?;
         let expires = check_validity(&claims, challenge)?;
         trace.passed(&[Code::CredentialNotYetValid, Code::CredentialExpired]);
-        let band = if types.iter().any(|vct| vct == BAND_VCT) { Some(Band::check(&claims)?) } else { None };
+        let band = match types.iter().any(|vct| vct == BAND_VCT) {
+            true => {
+                check_band(&claims)?;
+                Some(Band::check(&claims, status.is_some())?)
+            }
+            false => None,
+        };
         trace.passed(&[Code::CredentialClaim]);
-        let kind = Kind { types, authority_key_ids: issuer.authority_key_ids(&signer) };
+        let kind = Kind { format: Format::SdJwt, types, authority_key_ids: issuer.authority_key_ids(&signer) };
         Ok(Self { issuer: issuer.name().to_owned(), issuer_place, status, kind, claims, expires, band })
     }
 
@@ -143,15 +149,8 @@ impl Credential {
 }
 
 impl Band {
-    /// Band profile, section Credential.
-    fn check(claims: &Map<String, Value>) -> Result<Self, Error> {
-        if !claims.contains_key("iss") {
-            return Err(claim_error("iss", "a band credential names its issuer"));
-        }
-        for needed in ["iat", "exp"] {
-            integer(claims.get(needed))
-                .ok_or_else(|| claim_error(needed, "a band credential has a whole number here"))?;
-        }
+    /// Band profile, section Credential: what a band credential says in either format.
+    pub(crate) fn check(claims: &Map<String, Value>, has_status: bool) -> Result<Self, Error> {
         let pairing = |member| claims.get("pairing").and_then(|pairing| pairing.get(member));
         let phone_thumbprint = pairing("jkt").and_then(Value::as_str);
         let phone_thumbprint = phone_thumbprint
@@ -159,13 +158,24 @@ impl Band {
             .ok_or_else(|| claim_error("pairing.jkt", "a band credential names the paired phone's key"))?;
         let epoch = integer(pairing("epoch"))
             .ok_or_else(|| claim_error("pairing.epoch", "a band credential names the epoch of its pairing"))?;
-        if claims.get("status").and_then(|status| status.get("status_list")).is_none() {
+        if !has_status {
             return Err(claim_error("status.status_list", "a band credential names its place in a status list"));
         }
         let measures = strings(claims.get("band_measures"))
             .ok_or_else(|| claim_error("band_measures", "a band credential lists what the band senses"))?;
         Ok(Self { phone_thumbprint: phone_thumbprint.to_owned(), epoch, measures })
     }
+}
+
+/// Band profile, section Credential: what it says as an SD-JWT besides.
+fn check_band(claims: &Map<String, Value>) -> Result<(), Error> {
+    if !claims.contains_key("iss") {
+        return Err(claim_error("iss", "a band credential names its issuer"));
+    }
+    for needed in ["iat", "exp"] {
+        integer(claims.get(needed)).ok_or_else(|| claim_error(needed, "a band credential has a whole number here"))?;
+    }
+    Ok(())
 }
 
 /// Token Status List, section 6.2. Other status mechanisms are passed over.
@@ -204,7 +214,7 @@ fn check_validity(claims: &Map<String, Value>, challenge: &Challenge) -> Result<
     Ok(Some(expires))
 }
 
-fn time_error(code: Code, message: &'static str, claim: &str, now: u64, found: u64) -> Error {
+pub(crate) fn time_error(code: Code, message: &'static str, claim: &str, now: u64, found: u64) -> Error {
     Error::new(code, message).claim(claim).expected(&["judged at ", &decimal(now)].concat()).actual(&decimal(found))
 }
 

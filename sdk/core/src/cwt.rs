@@ -3,7 +3,7 @@
 use alloc::borrow::ToOwned;
 use alloc::vec::Vec;
 
-use crate::cose::{self, Label, Sign1};
+use crate::cose::{self, Label, Message};
 use crate::error::Error;
 use crate::limits::MAX_INTEGER;
 use crate::status::{Claims, algorithm, bits, malformed, signers, typ};
@@ -11,19 +11,20 @@ use crate::trust::{Signer, Trust};
 
 /// What one says, and whose list it is.
 pub(crate) fn signed(token: &[u8], trust: &Trust, now: u64) -> Result<(Claims, Vec<usize>), Error> {
-    let message = Sign1::parse(token).ok_or_else(|| malformed("the status list token is not a tagged COSE_Sign1"))?;
+    let message = Message::parse_tagged(token).and_then(|message| Some((message.payload?, message)));
+    let (payload, message) = message.ok_or_else(|| malformed("the status list token is not a tagged COSE_Sign1"))?;
     if !message.is_es256() {
         return Err(algorithm());
     }
     if message.media_type() != Some("application/statuslist+cwt") {
         return Err(typ("application/statuslist+cwt", message.media_type()));
     }
-    let claims = claims(message.payload).filter(Claims::hold);
+    let claims = claims(payload).filter(Claims::hold);
     let claims = claims.ok_or_else(|| malformed("the status list token lacks a claim, or one is malformed"))?;
     let kid = message.kid().map(core::str::from_utf8).transpose();
     let kid = kid.map_err(|_| malformed("the status list token has a `kid` that is not text"))?;
     let signer = Signer { kid, chain: message.chain() };
-    let issuers = signers(&claims, trust, &signer, now, &|key| message.verified_by(key))?;
+    let issuers = signers(&claims, trust, &signer, now, &|key| message.verified_by(key, payload))?;
     Ok((claims, issuers))
 }
 

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use serde_json::{Map, Value};
 
+use crate::age::NESTED;
 use crate::claims::{ClaimPath, PathSegment, selected};
 use crate::credential::strings;
 use crate::encoding::{Places, base64url, decimal, json};
@@ -18,7 +19,7 @@ use crate::trust::SD_JWT_VC;
 /// [`Challenge::dcql`](crate::Challenge::dcql), the query is held against every submission:
 ///
 /// - Nothing comes that was not asked for: no other query id, not several presentations unless `multiple` is true.
-/// - Every presentation matches its Credential Query: `format`, `meta.vct_values`, `trusted_authorities`,
+/// - Every presentation matches its Credential Query: `format`, `vct_values` or `doctype_value` in `meta`, `trusted_authorities`,
 ///   `require_cryptographic_holder_binding`, and `claims` with `claim_sets` and `values`.
 /// - What is required is answered: every query, or with `credential_sets` one option of every set that is not
 ///   `"required": false`. A query is answered when every presentation that came for it holds and matches.
@@ -27,8 +28,8 @@ use crate::trust::SD_JWT_VC;
 /// of undisclosed elements can't be told from decoys. A number matches if it is the same integer; one that was written
 /// with a fraction or an exponent is none.
 ///
-/// Of `trusted_authorities`, `aki` is matched; an entry of another type matches nothing. Only `dc+sd-jwt` can be
-/// answered yet.
+/// Of `trusted_authorities`, `aki` is matched; an entry of another type matches nothing. `dc+sd-jwt` and `mso_mdoc` can be
+/// answered.
 #[derive(Clone, Debug)]
 pub struct Dcql {
     queries: Vec<CredentialQuery>,
@@ -44,8 +45,10 @@ pub(crate) struct CredentialQuery {
     id: String,
     multiple: bool,
     holder_binding: bool,
-    /// None for a format that can't be answered yet.
-    vct_values: Option<Vec<String>>,
+    /// None for a format that can't be answered.
+    format: Option<Format>,
+    /// `vct_values`, or the only `doctype_value`.
+    types: Vec<String>,
     /// Key identifiers of authorities, any of which will do; none that could match if only other types were named.
     authorities: Option<Vec<Vec<u8>>>,
     claims: Vec<ClaimQuery>,
@@ -61,9 +64,29 @@ struct ClaimQuery {
     values: Vec<Value>,
 }
 
+/// Format of a credential (appendix B).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    SdJwt,
+    Mdoc,
+}
+
+impl Format {
+    fn name(self) -> &'static str {
+        match self {
+            Self::SdJwt => SD_JWT_VC,
+            Self::Mdoc => MDOC,
+        }
+    }
+}
+
+/// `format` of an mdoc (appendix B.2).
+const MDOC: &str = "mso_mdoc";
+
 /// What a Credential Query is held against, beside the claims.
 #[derive(Clone, Debug)]
 pub(crate) struct Kind {
+    pub(crate) format: Format,
     /// The types that count: first `vct`, unless only others are trusted; then those of `aka_vcts` that are.
     pub(crate) types: Vec<String>,
     /// Authorities that the certificates of the issuer's chain name; none for keys of a JWKS.
@@ -106,6 +129,14 @@ impl Dcql {
 
     pub(crate) fn query(&self, id: &str) -> Option<&CredentialQuery> {
         self.queries.get(self.by_id.get(id)?)
+    }
+
+    /// The first query that asks for mdocs of this type.
+    pub(crate) fn for_doctype(&self, doctype: &str) -> Option<&CredentialQuery> {
+        let asks = |query: &&CredentialQuery| {
+            query.format == Some(Format::Mdoc) && query.types.iter().any(|one| one == doctype)
+        };
+        self.queries.iter().find(asks)
     }
 
     /// The query that a credential answers: the one with this id. Without an id, the only one.
@@ -167,7 +198,7 @@ impl CredentialQuery {
         let meta = query.get("meta").unwrap_or(&Value::Null);
         let shape = match format {
             SD_JWT_VC => SD_JWT_META,
-            "mso_mdoc" => MDOC_META,
+            MDOC => MDOC_META,
             _ => Shape::Object(&[]),
         };
         check_shape(meta, &shape, &member_of(at, "meta"))?;
@@ -181,7 +212,12 @@ impl CredentialQuery {
         }
         let (mut claims, mut claim_ids) = (Vec::<ClaimQuery>::new(), Places::default());
         for (place, value) in items(query.get("claims")).iter().enumerate() {
-            let query = ClaimQuery::parse(value);
+            let query = match format {
+                MDOC => ClaimQuery::of_mdoc(value, text(meta, "doctype_value")).ok_or_else(|| {
+                    malformed("a path is not a namespace and an element", &item_of(&member_of(at, "claims"), place))
+                })?,
+                _ => ClaimQuery::parse(value),
+            };
             let is_known = value.get("id").is_some() && !claim_ids.insert(text(value, "id").to_owned(), place);
             // 6.1: a query points to a claim once.
             if is_known || claims.iter().any(|other| other.path == query.path) {
@@ -203,7 +239,11 @@ impl CredentialQuery {
             id: text(query, "id").to_owned(),
             multiple: flag(query, "multiple", false),
             holder_binding: flag(query, "require_cryptographic_holder_binding", true),
-            vct_values: (format == SD_JWT_VC).then(|| strings(meta.get("vct_values"))).flatten(),
+            format: [Format::SdJwt, Format::Mdoc].into_iter().find(|known| known.name() == format),
+            types: match meta.get("doctype_value") {
+                Some(Value::String(doctype)) if format == MDOC => [doctype.clone()].into(),
+                _ => strings(meta.get("vct_values")).unwrap_or_default(),
+            },
             authorities,
             claims,
             claim_sets,
@@ -225,13 +265,13 @@ impl CredentialQuery {
 
     /// Format, type and authorities.
     pub(crate) fn check_kind(&self, kind: &Kind) -> Result<(), Error> {
-        let Some(vct_values) = &self.vct_values else {
+        if self.format != Some(kind.format) {
             let error = Error::new(Code::ClaimsFormat, "the query asks for a credential of another format");
-            return Err(error.claim(&self.id).actual(SD_JWT_VC));
-        };
-        if !kind.types.iter().any(|found| vct_values.contains(found)) {
+            return Err(error.claim(&self.id).actual(kind.format.name()));
+        }
+        if !kind.types.iter().any(|found| self.types.contains(found)) {
             let error = Error::new(Code::ClaimsType, "the query asks for a credential of another type");
-            return Err(error.claim("vct").expected(&vct_values.join(", ")).actual(&kind.types.join(", ")));
+            return Err(error.claim(&self.id).expected(&self.types.join(", ")).actual(&kind.types.join(", ")));
         }
         match &self.authorities {
             Some(wanted) if !kind.authority_key_ids.iter().any(|found| wanted.contains(found)) => {
@@ -287,6 +327,20 @@ impl ClaimQuery {
         };
         let path = ClaimPath::new(items(query.get("path")).iter().map(step).collect());
         Self { path, values: items(query.get("values")).to_vec() }
+    }
+
+    /// The same of an mdoc (appendix B.2.4): a namespace and an element. Where the claims of an mdoc have it, see
+    /// [`Verified::claims`](crate::Verified::claims).
+    fn of_mdoc(query: &Value, doctype: &str) -> Option<Self> {
+        let [Value::String(name_space), Value::String(element)] = items(query.get("path")) else { return None };
+        let mut path = Vec::new();
+        match element.split_once('.') {
+            _ if name_space != doctype => path.extend([name_space.as_str(), element]),
+            Some((NESTED, member)) => path.extend([NESTED, member]),
+            _ => path.push(element),
+        }
+        let path = ClaimPath::new(path.into_iter().map(|key| PathSegment::Key(key.to_owned())).collect());
+        Some(Self { path, values: items(query.get("values")).to_vec() })
     }
 
     /// Type and value are the same as those of one that was asked for (section 6.3).

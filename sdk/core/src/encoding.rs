@@ -12,7 +12,8 @@ use sha2::{Digest as _, Sha256};
 use crate::limits::{MAX_DEPTH, MAX_VALUES};
 
 /// Decodes base64url without padding; only the canonical form (RFC 4648, sections 3.5 and 5).
-pub(crate) fn base64url(text: &str) -> Option<Vec<u8>> {
+#[must_use]
+pub fn base64url(text: &str) -> Option<Vec<u8>> {
     Base64UrlUnpadded::decode_vec(text).ok()
 }
 

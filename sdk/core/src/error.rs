@@ -66,10 +66,14 @@ codes! {
     ChallengeMalformed = "challenge.malformed" in "OpenID4VP 1.0, 5.1",
     /// The token passes a limit on bytes, depth or number of parts.
     TokenTooLarge = "token.too-large" in "limit",
-    /// The token is of a known kind that is not verified here, such as the JWS JSON serialization or a `crit` header.
+    /// The token is of a known kind that is not verified here, such as the JWS JSON serialization, a `crit` header, or another
+    /// version of the `DeviceResponse`.
     TokenUnsupported = "token.unsupported" in "RFC 9901, 8",
-    /// The token is not a well-formed SD-JWT: parts, base64url or JSON (RFC 9901, section 4).
+    /// The token is not a well-formed SD-JWT: parts, base64url or JSON (RFC 9901, section 4); nor, where it is CBOR, a
+    /// well-formed `DeviceResponse` without members that nobody knows (ISO/IEC 18013-5, section 8.3.2.1.2.2).
     TokenMalformed = "token.malformed" in "RFC 9901, 4",
+    /// The wallet says that it could not answer: `status` of the `DeviceResponse` is not 0.
+    TokenStatus = "token.status" in "ISO 18013-5, 8.3.2.1.2.3",
     /// The submission holds no presentation for the query.
     TokenMissing = "token.missing" in "OpenID4VP 1.0, 8.1",
     /// The submission holds a presentation that was not asked for, or several where one was asked for.
@@ -80,7 +84,8 @@ codes! {
     IssuerAlgorithm = "issuer.algorithm" in "RFC 9901, 7.1 (2a)",
     /// No trust entry, or no key in it, fits the credential's `iss` and `kid`, or its certificate where it has no `iss`.
     IssuerUntrusted = "issuer.untrusted" in "RFC 9901, 7.1 (2b)",
-    /// `x5c` is needed and is not there, or is no chain of certificates as it has to be sent (RFC 7515, section 4.1.6).
+    /// `x5c`, or `x5chain`, is needed and is not there, or is no chain of certificates as it has to be sent (RFC 7515, section
+    /// 4.1.6; RFC 9360).
     IssuerCertificate = "issuer.certificate" in "RFC 7515, 4.1.6",
     /// The signer's certificate does not bear the name that the trust entry gives.
     IssuerCertificateName = "issuer.certificate-name" in "trust list",
@@ -96,13 +101,13 @@ codes! {
     IssuerType = "issuer.type" in "SD-JWT VC, 2.2.1",
     /// The issuer's signature does not verify.
     IssuerSignature = "issuer.signature" in "RFC 9901, 7.1 (2c)",
-    /// `_sd_alg` names a hash algorithm other than `sha-256`.
+    /// Digests are by a hash algorithm that is not supported: other than `sha-256` in `_sd_alg`, or than SHA-2 in an mdoc.
     DisclosureAlgorithm = "disclosure.algorithm" in "RFC 9901, 4.1.1",
-    /// A disclosure is not base64url of a JSON array of the right arity with a salt first.
+    /// A disclosure is not base64url of a JSON array of the right arity with a salt first, or no `IssuerSignedItem`.
     DisclosureMalformed = "disclosure.malformed" in "RFC 9901, 4.2",
     /// `_sd`, `_sd_alg` or `...` stands where it must not.
     DisclosureReserved = "disclosure.reserved" in "RFC 9901, 7.1 (3)",
-    /// A digest is not a string, or `_sd` is not an array of digests.
+    /// A digest is not a string, or `_sd` is not an array, or `valueDigests` not a map, of digests.
     DisclosureDigest = "disclosure.digest" in "RFC 9901, 7.1 (3)",
     /// A digest or a disclosure occurs more than once.
     DisclosureDuplicate = "disclosure.duplicate" in "RFC 9901, 7.1 (4)",
@@ -112,24 +117,36 @@ codes! {
     DisclosureForbidden = "disclosure.forbidden" in "SD-JWT VC, 2.2.2.2",
     /// A disclosure belongs to no digest.
     DisclosureUnreferenced = "disclosure.unreferenced" in "RFC 9901, 7.1 (5)",
+    /// A disclosed element is not what the issuer signed: it has another digest.
+    DisclosureMismatch = "disclosure.mismatch" in "ISO 18013-5, 9.3.1",
     /// A claim that is needed is missing or of the wrong type.
     CredentialClaim = "credential.claim" in "SD-JWT VC, 2.2.2.2",
-    /// `vct` is not one that this issuer is trusted for.
+    /// `vct`, or `docType`, is not one that this issuer is trusted for.
     CredentialType = "credential.type" in "SD-JWT VC, 2.2.2.1",
-    /// `nbf` or `iat` is still to come.
+    /// The document is said to be of another `docType` than the issuer signed.
+    CredentialDoctype = "credential.doctype" in "ISO 18013-5, 9.3.1",
+    /// `nbf` or `iat`, or `validFrom` or `signed` of an mdoc, is still to come.
     CredentialNotYetValid = "credential.not-yet-valid" in "RFC 7519, 4.1.5",
-    /// `exp` has passed.
+    /// `exp`, or `validUntil` of an mdoc, has passed.
     CredentialExpired = "credential.expired" in "RFC 7519, 4.1.4",
+    /// The credential was signed when its signer's certificate was not valid.
+    CredentialSigned = "credential.signed" in "ISO 18013-5, 9.3.1",
     /// There is no key-binding proof.
     HolderMissing = "holder.missing" in "RFC 9901, 7.3 (2)",
-    /// The proof is not signed with ES256.
+    /// The challenge's binding is not one that a proof of this format can have.
+    HolderSession = "holder.session" in "band profile, Challenge",
+    /// The proof is not signed with ES256, nor authenticated with HMAC 256/256 where it is a MAC.
     HolderAlgorithm = "holder.algorithm" in "RFC 9901, 7.3 (5b)",
     /// The proof's `typ` is not `kb+jwt`.
     HolderType = "holder.type" in "RFC 9901, 7.3 (5d)",
     /// The credential names no key of its holder that could verify a proof.
     HolderUnbound = "holder.unbound" in "RFC 7800, 3.2",
-    /// The holder's signature does not verify.
+    /// The proof is a MAC, and the challenge has no reader's key to tell whose.
+    HolderReaderKey = "holder.reader-key" in "ISO 18013-5, 9.1.3.5",
+    /// The holder's signature, or MAC, does not verify.
     HolderSignature = "holder.signature" in "RFC 9901, 7.3 (5c)",
+    /// The holder signed an element that the issuer did not authorize its key for.
+    HolderUnauthorized = "holder.unauthorized" in "ISO 18013-5, 9.3.3",
     /// A claim that the proof needs is missing or of the wrong type.
     HolderClaim = "holder.claim" in "RFC 9901, 4.3",
     /// The proof was made for another nonce.
@@ -199,6 +216,8 @@ codes! {
     ApprovalAudience = "approval.audience" in "band profile, Approval",
     /// The approval is for another nonce than the proof.
     ApprovalNonce = "approval.nonce" in "band profile, Approval",
+    /// The approval is for another proximity session.
+    ApprovalSession = "approval.session" in "band profile, Approval",
     /// The approval is for another band than the one that signed.
     ApprovalBand = "approval.band" in "band profile, Approval",
     /// The approval is for other transactions than the proof.

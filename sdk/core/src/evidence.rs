@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::approval::Approval;
 use crate::credential::{Band, integer};
-use crate::encoding::seconds;
+use crate::encoding::{decimal, seconds};
 use crate::error::{Code, Error};
 use crate::expected::{Challenge, Requirements};
 use crate::explain::Trace;
@@ -21,6 +21,7 @@ pub struct Evidence {
     /// Unlocked before it was put on, which no band says: refused, asked for or not.
     pub(crate) unlocked_earlier: bool,
     pub(crate) confirmed: bool,
+    pub(crate) distance_mm: Option<u32>,
     pub(crate) counter: u64,
     pub(crate) approval: Option<Approval>,
     pub(crate) pairing_epoch: u64,
@@ -62,6 +63,13 @@ impl Evidence {
         self.confirmed
     }
 
+    /// Distance between band and reader in millimetres, in a proximity session and bound to it: the reader's own measure, if
+    /// there is one.
+    #[must_use]
+    pub fn distance_mm(&self) -> Option<u32> {
+        self.distance_mm
+    }
+
     /// Signature counter of the band's key. It was compared with nothing: the verifier has no memory.
     #[must_use]
     pub fn counter(&self) -> u64 {
@@ -81,7 +89,7 @@ impl Evidence {
     }
 
     /// The checks that hold whatever a caller requires.
-    pub(crate) fn check(proof: &Proof, band: &Band, trace: &mut Trace) -> Result<Self, Error> {
+    pub(crate) fn check(proof: &Proof, band: &Band, challenge: &Challenge, trace: &mut Trace) -> Result<Self, Error> {
         let Some(found) = proof.payload.get("band") else {
             return Err(Error::new(Code::EvidenceMissing, "the proof of a band carries no evidence").claim("band"));
         };
@@ -100,9 +108,10 @@ impl Evidence {
             Some(Value::Bool(confirmed)) => *confirmed,
             Some(_) => return Err(malformed("band.confirmed")),
         };
-        if members.get("distance").is_some_and(|distance| !distance.is_object()) {
-            return Err(malformed("band.distance"));
-        }
+        let distance = match members.get("distance") {
+            None => None,
+            Some(distance) => Some(Distance::parse(distance).ok_or_else(|| malformed("band.distance"))?),
+        };
         trace.passed(&[Code::EvidenceMalformed]);
         for (at, claim) in [(worn_since, "band.worn_since"), (unlocked_at, "band.unlocked_at")] {
             if at.is_some_and(|at| at > proof.signed_at) {
@@ -124,11 +133,32 @@ impl Evidence {
             unlocked_at: unlocked_at.filter(|_| attested.unlock),
             unlocked_earlier: unlocked_at.is_some_and(|unlocked| worn_since.is_some_and(|worn| unlocked < worn)),
             confirmed: confirmed && attested.confirm,
+            distance_mm: challenge.measured_mm().or_else(|| {
+                let counts =
+                    |distance: &Distance<'_>| attested.distance && Some(distance.session) == challenge.proximity();
+                distance.filter(counts).map(|distance| distance.mm)
+            }),
             counter,
             approval: None,
             pairing_epoch: band.epoch,
             attested,
         })
+    }
+}
+
+/// What the band measured.
+struct Distance<'a> {
+    mm: u32,
+    /// Base64url of the SHA-256 of `SessionTranscriptBytes`.
+    session: &'a str,
+}
+
+impl<'a> Distance<'a> {
+    fn parse(distance: &'a Value) -> Option<Self> {
+        let text = |name| distance.get(name).and_then(Value::as_str);
+        let is_method = ["uwb", "cs"].contains(&text("method")?);
+        let mm = u32::try_from(integer(distance.get("mm"))?).ok()?;
+        Some(Self { mm, session: text("session").filter(|_| is_method)? })
     }
 }
 
@@ -154,7 +184,7 @@ pub(crate) fn require_evidence(
         (worn, attested.wear, "wear"),
         (unlocked, attested.unlock, "unlock"),
         (confirmed, attested.confirm, "confirm"),
-        (requirements.distance_mm.is_some(), attested.distance, "distance"),
+        (requirements.distance_mm.is_some() && challenge.measured_mm().is_none(), attested.distance, "distance"),
     ] {
         if needed && !attested {
             let error = Error::new(Code::EvidenceUnattested, "nobody attested that this band senses it");
@@ -198,9 +228,13 @@ pub(crate) fn require_evidence(
     if confirmed {
         trace.passed(&[Code::EvidenceUnconfirmed]);
     }
-    if requirements.distance_mm.is_some() {
-        let error = Error::new(Code::EvidenceDistance, "a distance counts only in a proximity session");
-        return Err(error.claim("band.distance"));
+    if let Some(most) = requirements.distance_mm {
+        if evidence.distance_mm.is_none_or(|found| found > most) {
+            let error = Error::new(Code::EvidenceDistance, "no distance that counts is short enough");
+            let found = evidence.distance_mm.map(decimal).unwrap_or_default();
+            return Err(error.claim("band.distance").expected(&decimal(most)).actual(&found));
+        }
+        trace.passed(&[Code::EvidenceDistance]);
     }
     Ok(())
 }

@@ -7,15 +7,53 @@ use crate::claims::ClaimPath;
 use crate::dcql::Dcql;
 use crate::error::{Code, Error};
 use crate::limits::MAX_TRANSACTIONS;
+use crate::mdoc::Session;
 use crate::transaction::Transaction;
+
+/// What an answer is bound to (band profile, section Challenge): from it follow audience and nonce of an SD-JWT's proof, and
+/// the `SessionTranscript` of an mdoc's (OpenID4VP 1.0, appendix B.2.6; ISO/IEC 18013-5, section 9.1.5.1).
+#[derive(Clone)]
+pub enum Binding {
+    /// A request by redirect.
+    OpenId4Vp {
+        /// The full `client_id` with its prefix: the audience.
+        client_id: String,
+        /// The nonce.
+        nonce: String,
+        /// `response_uri`, or `redirect_uri` where the response goes there.
+        response_uri: String,
+        /// RFC 7638 thumbprint (SHA-256, 32 bytes) of the key that the response is encrypted to, if it is.
+        jwk_thumbprint: Option<Vec<u8>>,
+    },
+    /// A request by the Digital Credentials API.
+    DcApi {
+        /// The origin, such as `https://shop.example`; with `origin:` before it the audience.
+        origin: String,
+        /// The nonce.
+        nonce: String,
+        /// RFC 7638 thumbprint (SHA-256, 32 bytes) of the key that the response is encrypted to, if it is.
+        jwk_thumbprint: Option<Vec<u8>>,
+    },
+    /// A session of ISO/IEC 18013-5.
+    Proximity {
+        /// `SessionTranscriptBytes`, tagged.
+        session_transcript: Vec<u8>,
+        /// The reader's private key for this session, 32 bytes: a secret. Without it no proof can be a MAC.
+        reader_key: Option<Vec<u8>>,
+    },
+}
 
 /// What the relying party handed out, and the time at which the answer is judged.
 ///
 /// Nothing in it has a default that a caller must know of: time, audience and nonce are arguments.
 #[derive(Clone, Debug)]
 pub struct Challenge {
+    /// Empty in proximity.
     audience: Vec<String>,
-    nonce: String,
+    /// None in proximity.
+    nonce: Option<String>,
+    pub(crate) session: Option<Session>,
+    measured_mm: Option<u32>,
     now: u64,
     max_age: u64,
     tolerance: u64,
@@ -32,7 +70,7 @@ impl Challenge {
     /// Greatest age of a status list unless [`Challenge::max_status_age`] says otherwise, in seconds.
     pub const DEFAULT_STATUS_MAX_AGE: u32 = 900;
 
-    /// `audience`: what the proof's `aud` may be, any one of them. `now`: seconds since 1970 (UTC).
+    /// For SD-JWTs alone. `audience`: what the proof's `aud` may be, any one of them. `now`: seconds since 1970 (UTC).
     ///
     /// That the nonce is unpredictable (at least 128 random bits) and used once is the caller's part.
     ///
@@ -45,16 +83,46 @@ impl Challenge {
         if nonce.is_empty() {
             return Err(Error::new(Code::ChallengeMalformed, "a challenge has a nonce").claim("nonce"));
         }
-        Ok(Self {
+        Ok(Self::with(audience, Some(nonce), None, now))
+    }
+
+    /// For either format: SD-JWTs with this audience and nonce, and mdocs in this session. In proximity there are only mdocs.
+    ///
+    /// # Errors
+    /// [`Code::ChallengeMalformed`] if a text is empty, or the session's transcript or key is none.
+    pub fn bound(binding: Binding, now: u64) -> Result<Self, Error> {
+        let malformed =
+            |claim| Error::new(Code::ChallengeMalformed, "the binding of a challenge is malformed").claim(claim);
+        let session = Some(Session::of(&binding).map_err(malformed)?);
+        let (audience, nonce) = match binding {
+            Binding::OpenId4Vp { client_id, nonce, .. } => (client_id, nonce),
+            Binding::DcApi { origin, nonce, .. } => (["origin:", &origin].concat(), nonce),
+            Binding::Proximity { .. } => return Ok(Self::with(Vec::new(), None, session, now)),
+        };
+        Ok(Self { session, ..Self::new([audience].into(), nonce, now)? })
+    }
+
+    fn with(audience: Vec<String>, nonce: Option<String>, session: Option<Session>, now: u64) -> Self {
+        Self {
             audience,
             nonce,
+            session,
+            measured_mm: None,
             now,
             max_age: Self::DEFAULT_MAX_AGE.into(),
             tolerance: Self::DEFAULT_CLOCK_TOLERANCE.into(),
             status_max_age: Self::DEFAULT_STATUS_MAX_AGE.into(),
             transactions: Vec::new(),
             dcql: None,
-        })
+        }
+    }
+
+    /// Sets the distance to the band in millimetres that the reader measured itself, in a proximity session and bound to it.
+    /// It decides, whatever the band says.
+    #[must_use]
+    pub fn measured_distance(mut self, millimetres: u32) -> Self {
+        self.measured_mm = Some(millimetres);
+        self
     }
 
     /// Sets the greatest age of the proof, in seconds.
@@ -106,8 +174,18 @@ impl Challenge {
         &self.audience
     }
 
-    pub(crate) fn nonce(&self) -> &str {
-        &self.nonce
+    pub(crate) fn nonce(&self) -> Option<&str> {
+        self.nonce.as_deref()
+    }
+
+    /// Base64url of the SHA-256 of `SessionTranscriptBytes`; none outside proximity.
+    pub(crate) fn proximity(&self) -> Option<&str> {
+        self.session.as_ref()?.id()
+    }
+
+    /// The reader's own measure, in proximity.
+    pub(crate) fn measured_mm(&self) -> Option<u32> {
+        self.measured_mm.filter(|_| self.proximity().is_some())
     }
 
     pub(crate) fn now(&self) -> u64 {

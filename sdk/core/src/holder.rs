@@ -1,4 +1,4 @@
-//! The holder's proof: the key-binding JWT (RFC 9901, sections 4.3 and 7.3).
+//! The holder's proof: the key-binding JWT (RFC 9901, sections 4.3 and 7.3), and what an mdoc's proof has in common with it.
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -11,6 +11,7 @@ use crate::encoding::decimal;
 use crate::error::{Code, Error};
 use crate::expected::Challenge;
 use crate::explain::Trace;
+use crate::jwk::PublicKey;
 use crate::sd_jwt::Presentation;
 
 /// A proof that holds: this holder, for this audience and nonce, now, over this credential.
@@ -18,6 +19,7 @@ use crate::sd_jwt::Presentation;
 pub(crate) struct Proof {
     /// RFC 7638 thumbprint of the holder's key.
     pub(crate) thumbprint: String,
+    /// Empty if it names none.
     pub(crate) audience: String,
     pub(crate) nonce: String,
     pub(crate) signed_at: u64,
@@ -65,6 +67,11 @@ impl Proof {
             return Ok(None);
         };
         trace.passed(&[Code::HolderMissing]);
+        // Band profile, section Challenge: in proximity there is neither audience nor nonce.
+        if challenge.nonce().is_none() {
+            return Err(Error::new(Code::HolderSession, "an SD-JWT's proof can't be of a proximity session"));
+        }
+        trace.passed(&[Code::HolderSession]);
         // Step 5b: the algorithm.
         if !jwt.header.is_es256() {
             let error = Error::new(Code::HolderAlgorithm, "the proof is not signed with ES256");
@@ -84,30 +91,62 @@ impl Proof {
             return Err(Error::new(Code::HolderSignature, "the holder's signature does not verify"));
         }
         trace.passed(&[Code::HolderSignature]);
-        let payload = &jwt.payload;
-        let text = |name| payload.get(name).and_then(Value::as_str).ok_or_else(|| claim_error(name));
-        let (audience, nonce, sd_hash) = (text("aud")?, text("nonce")?, text("sd_hash")?);
-        let signed_at = payload.get("iat").and_then(numeric_date).ok_or_else(|| claim_error("iat"))?;
-        let transaction_hashes =
-            TransactionHashes::parse(payload).ok_or_else(|| claim_error("transaction_data_hashes"))?;
-        // RFC 7519, sections 4.1.4 and 4.1.5, for those who add them.
-        let time = |name| match payload.get(name) {
-            None => Ok(None),
-            Some(found) => numeric_date(found).map(Some).ok_or_else(|| claim_error(name)),
-        };
-        let (expires, starts) = (time("exp")?, time("nbf")?);
+        let mut needed = [&["aud", "nonce", "sd_hash", "iat"][..]].concat();
         // Band profile, section Proof.
         if credential.band.is_some() {
-            text("jti")?;
+            needed.push("jti");
         }
+        let proof = Self::of(&key, jwt.payload.clone(), &needed, challenge, trace)?;
+        // Step 5g: the hash over credential and disclosures.
+        let hash = &presentation.hash;
+        let sd_hash = proof.payload.get("sd_hash").and_then(Value::as_str).unwrap_or_default();
+        if sd_hash != hash {
+            let error = Error::new(Code::HolderHash, "the proof is over another credential or other disclosures");
+            return Err(error.claim("sd_hash").expected(hash).actual(sd_hash));
+        }
+        trace.passed(&[Code::HolderHash]);
+        Ok(Some(proof))
+    }
+
+    /// What a proof says of itself, in either format, in order. `needed`: claims that must be there, which are texts unless
+    /// they are known to be something else.
+    pub(crate) fn of(
+        key: &PublicKey,
+        payload: Map<String, Value>,
+        needed: &[&str],
+        challenge: &Challenge,
+        trace: &mut Trace,
+    ) -> Result<Self, Error> {
+        let text = |name| match payload.get(name) {
+            None if !needed.contains(&name) => Ok(None),
+            found => found.and_then(Value::as_str).map(Some).ok_or_else(|| claim_error(name)),
+        };
+        // RFC 7519, sections 4.1.4 and 4.1.5, for those who add `exp` and `nbf`.
+        let time = |name| match payload.get(name) {
+            None if !needed.contains(&name) => Ok(None),
+            found => found.and_then(numeric_date).map(Some).ok_or_else(|| claim_error(name)),
+        };
+        let (audience, nonce, signed_at) = (text("aud")?, text("nonce")?, time("iat")?);
+        for name in needed.iter().filter(|name| **name != "iat") {
+            text(name)?;
+        }
+        let transaction_hashes =
+            TransactionHashes::parse(&payload).ok_or_else(|| claim_error("transaction_data_hashes"))?;
+        let (expires, starts) = (time("exp")?, time("nbf")?);
+        // An mdoc's proof need not say it: the session tells that it was made in answer to the challenge.
+        let signed_at = signed_at.unwrap_or(challenge.now());
         trace.passed(&[Code::HolderClaim]);
         // Steps 5f: nonce and audience.
-        if nonce != challenge.nonce() {
+        if let Some(nonce) = nonce
+            && challenge.nonce() != Some(nonce)
+        {
             let error = Error::new(Code::HolderNonce, "the proof was made for another nonce");
-            return Err(error.claim("nonce").expected(challenge.nonce()).actual(nonce));
+            return Err(error.claim("nonce").expected(challenge.nonce().unwrap_or_default()).actual(nonce));
         }
         trace.passed(&[Code::HolderNonce]);
-        if !challenge.audience().iter().any(|accepted| accepted == audience) {
+        if let Some(audience) = audience
+            && !challenge.audience().iter().any(|accepted| accepted == audience)
+        {
             let error = Error::new(Code::HolderAudience, "the proof was made for another audience");
             return Err(error.claim("aud").expected(&challenge.audience().join(", ")).actual(audience));
         }
@@ -126,25 +165,18 @@ impl Proof {
             return Err(error.claim("iat").expected(&decimal(latest)).actual(&decimal(signed_at)));
         }
         trace.passed(&[Code::HolderFuture]);
-        // Step 5g: the hash over credential and disclosures.
-        let hash = &presentation.hash;
-        if sd_hash != hash {
-            let error = Error::new(Code::HolderHash, "the proof is over another credential or other disclosures");
-            return Err(error.claim("sd_hash").expected(hash).actual(sd_hash));
-        }
-        trace.passed(&[Code::HolderHash]);
-        Ok(Some(Self {
+        Ok(Self {
             thumbprint: key.thumbprint().to_owned(),
-            audience: audience.to_owned(),
-            nonce: nonce.to_owned(),
+            audience: audience.unwrap_or_default().to_owned(),
+            nonce: nonce.unwrap_or_default().to_owned(),
             signed_at,
             transaction_hashes,
-            payload: payload.clone(),
-        }))
+            payload,
+        })
     }
 }
 
-fn claim_error(claim: &str) -> Error {
+pub(crate) fn claim_error(claim: &str) -> Error {
     Error::new(Code::HolderClaim, "a claim that the proof needs is missing or of the wrong type").claim(claim)
 }
 

@@ -62,7 +62,7 @@ impl PublicKey {
         Self::from_coordinates(x.try_into().ok()?, y.try_into().ok()?)
     }
 
-    fn from_coordinates(x: [u8; 32], y: [u8; 32]) -> Option<Self> {
+    pub(crate) fn from_coordinates(x: [u8; 32], y: [u8; 32]) -> Option<Self> {
         let key = es256::Key::from_coordinates(&x, &y)?;
         let (x, y) = (Base64UrlUnpadded::encode_string(&x), Base64UrlUnpadded::encode_string(&y));
         // RFC 7638, section 3.2: the required members in lexicographic order.

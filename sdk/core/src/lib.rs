@@ -1,8 +1,9 @@
 //! Verifies band tokens: tokens that are bound to a wearable.
 //!
-//! A band token is an SD-JWT VC with a key-binding proof (RFC 9901, SD-JWT VC), signed with ES256. What a band adds to it
+//! A band token is an SD-JWT VC with a key-binding proof (RFC 9901, SD-JWT VC), or an ISO mdoc that its device signed or made a
+//! MAC over (ISO/IEC 18013-5), signed with ES256. What a band adds to it
 //! (transactions that the holder agreed to, the paired phone's approval, evidence that the band was worn and unlocked)
-//! is checked with it. A plain SD-JWT VC of another type verifies too, without evidence.
+//! is checked with it. A plain credential of another type verifies too, without evidence.
 //!
 //! ```text
 //! bytes -> parse -> issuer -> disclosures -> credential -> holder -> transactions
@@ -52,6 +53,11 @@ mod inspect;
 mod jwk;
 mod jws;
 pub mod limits;
+#[cfg(feature = "mdoc")]
+mod mdoc;
+#[cfg(not(feature = "mdoc"))]
+#[path = "without/mdoc.rs"]
+mod mdoc;
 mod memory;
 #[cfg(feature = "certificates")]
 mod roots;
@@ -72,15 +78,17 @@ pub use approval::Approval;
 pub use claims::{ClaimPath, PathSegment};
 pub use dcql::Dcql;
 #[doc(hidden)]
-pub use encoding::json;
+pub use encoding::{base64url, json};
 pub use error::{Code, Error};
 pub use evidence::Evidence;
-pub use expected::{Challenge, Demand, Expected, Requirements};
+pub use expected::{Binding, Challenge, Demand, Expected, Requirements};
 #[cfg(feature = "diagnosis")]
 pub use explain::{Explanation, Outcome};
 #[cfg(feature = "diagnosis")]
 pub use inspect::inspect;
 pub use jws::{SelfSigned, SignatureError, jwk_thumbprint, verify_jws, verify_self_signed};
+#[cfg(feature = "mdoc")]
+pub use mdoc::{ReaderError, ReaderRoots, RequestedElements, verify_reader_auth};
 pub use memory::Memory;
 pub use status::{Status, StatusListInfo};
 pub use transaction::{Payment, Transaction};

@@ -28,5 +28,7 @@ pub const MAX_STATUS_LIST_BYTES: usize = 2 << 20;
 pub const MAX_STATUS_BYTES: usize = 16 << 20;
 /// Entries of one CBOR map. COSE headers and CWT claims have fewer than ten.
 pub const MAX_CBOR_MEMBERS: u64 = 64;
+/// Digests in one namespace of an mdoc, those of elements that are not disclosed included.
+pub const MAX_DIGESTS: u64 = 512;
 /// Greatest integer that every JSON implementation keeps (RFC 8259, section 6).
 pub const MAX_INTEGER: u64 = (1 << 53) - 1;

@@ -19,13 +19,19 @@ use crate::x509::{self, Certificate, Name, PathError};
 pub(crate) struct Roots {
     roots: Vec<Vec<u8>>,
     credential: Leaf,
+    #[cfg(feature = "mdoc")]
+    mdoc: Leaf,
     status: Leaf,
 }
+
+/// id-mdl-kp-mdlDS: signs mdocs (ISO/IEC 18013-5, annex B.1.4).
+const MDOC_SIGNER: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.0.18013.5.1.2");
 
 /// What a signer's certificate must be.
 #[derive(Clone, Debug)]
 struct Leaf {
-    name: Name,
+    /// None: whatever it is called.
+    name: Option<Name>,
     /// Object identifiers of extended key usages, as DER has them.
     purposes: Vec<Vec<u8>>,
 }
@@ -36,7 +42,7 @@ impl Roots {
         if roots.is_empty() || roots.len() > MAX_ISSUER_KEYS {
             return Err(malformed("an issuer has no root, or too many").claim("x5c_roots"));
         }
-        let ders = roots.iter().map(|root| root.as_str().and_then(base64)).collect::<Option<Vec<_>>>();
+        let ders = roots.iter().map(|root| root.as_str().and_then(der)).collect::<Option<Vec<_>>>();
         let roots = ders.ok_or_else(|| malformed("a root is not base64").claim("x5c_roots"))?;
         let certificates = x509::read(&roots).unwrap_or_default();
         if certificates.len() != roots.len()
@@ -51,36 +57,45 @@ impl Roots {
             let ids = ids.collect::<Option<Vec<_>>>();
             ids.ok_or_else(|| malformed("an extended key usage is not an object identifier").claim(name))
         };
-        let name = leaf_name(entry, "leaf")?.ok_or_else(|| malformed("an issuer with roots has a `leaf`"))?;
+        let name = leaf_name(entry, "leaf")?;
+        if name.is_none() && !entry.is_for_mdocs_alone() {
+            return Err(malformed("an issuer with roots has a `leaf`"));
+        }
         let credential = Leaf { name, purposes: purposes("eku")? };
+        let mut mdoc = credential.clone();
+        if !entry.has("eku") {
+            mdoc.purposes.push(MDOC_SIGNER.as_bytes().to_vec());
+        }
+        let by_default = if entry.is_for_mdocs_alone() { &mdoc } else { &credential };
         let status = Leaf {
-            name: leaf_name(entry, "status_leaf")?.unwrap_or_else(|| credential.name.clone()),
-            purposes: if entry.has("status_eku") { purposes("status_eku")? } else { credential.purposes.clone() },
+            name: leaf_name(entry, "status_leaf")?.or_else(|| credential.name.clone()),
+            purposes: if entry.has("status_eku") { purposes("status_eku")? } else { by_default.purposes.clone() },
         };
         let known_by = match &credential.name {
-            Name::Uri(name) | Name::Subject(name) => name.clone(),
-            Name::Dns(host) => ["https://", host].concat(),
+            None => iss.ok_or_else(|| malformed("an issuer has an `iss` or a `leaf`"))?.to_owned(),
+            Some(name) => known_by(name, iss)?,
         };
-        let known_by = match (iss, &credential.name) {
-            (None, _) => known_by,
-            (Some(iss), Name::Dns(_)) if iss.strip_prefix(&known_by).is_some_and(|path| path.starts_with('/')) => {
-                iss.to_owned()
-            }
-            (Some(iss), Name::Dns(_) | Name::Uri(_)) if iss == known_by => known_by,
-            (Some(iss), _) => return Err(malformed("`iss` is not what `leaf` names").claim("iss").actual(iss)),
+        let roots = Self {
+            roots,
+            credential,
+            #[cfg(feature = "mdoc")]
+            mdoc,
+            status,
         };
-        Ok((known_by, Self { roots, credential, status }))
+        Ok((known_by, roots))
     }
 
     /// Whether a credential's certificate bears the issuer's name. Nothing is verified yet.
     pub(crate) fn name(&self, certificate: &[u8]) -> bool {
-        self.credential.name.is_in(certificate)
+        self.credential.name.as_ref().is_some_and(|name| name.is_in(certificate))
     }
 
     /// The key of the signer's certificate, once everything about its chain was checked.
     pub(crate) fn key(&self, chain: Option<&[Vec<u8>]>, now: u64, purpose: Purpose) -> Result<PublicKey, Error> {
         let leaf = match purpose {
             Purpose::Credential => &self.credential,
+            #[cfg(feature = "mdoc")]
+            Purpose::Mdoc => &self.mdoc,
             Purpose::StatusList => &self.status,
         };
         let chain = chain.filter(|chain| !chain.is_empty());
@@ -92,6 +107,29 @@ impl Roots {
     pub(crate) fn authority_key_ids(&self, chain: &[Vec<u8>]) -> Vec<Vec<u8>> {
         let certificates = x509::read(chain).unwrap_or_default();
         certificates.iter().filter_map(Certificate::authority_key_id).map(ToOwned::to_owned).collect()
+    }
+}
+
+/// A certificate as it stands in a trust list: base64 of DER, or PEM (RFC 7468).
+fn der(text: &str) -> Option<Vec<u8>> {
+    let Some(text) = text.trim_ascii().strip_prefix("-----BEGIN CERTIFICATE-----") else { return base64(text) };
+    let text = text.strip_suffix("-----END CERTIFICATE-----")?;
+    base64(&text.chars().filter(|character| !character.is_ascii_whitespace()).collect::<String>())
+}
+
+/// By what an issuer is known: what its certificate is called, or an `iss` that fits it.
+fn known_by(name: &Name, iss: Option<&str>) -> Result<String, Error> {
+    let known_by = match name {
+        Name::Uri(name) | Name::Subject(name) => name.clone(),
+        Name::Dns(host) => ["https://", host].concat(),
+    };
+    match (iss, name) {
+        (None, _) => Ok(known_by),
+        (Some(iss), Name::Dns(_)) if iss.strip_prefix(&known_by).is_some_and(|path| path.starts_with('/')) => {
+            Ok(iss.to_owned())
+        }
+        (Some(iss), Name::Dns(_) | Name::Uri(_)) if iss == known_by => Ok(known_by),
+        (Some(iss), _) => Err(malformed("`iss` is not what `leaf` names").claim("iss").actual(iss)),
     }
 }
 
@@ -141,7 +179,7 @@ impl Leaf {
         let Some(((leaf, others), der)) = certificates.split_first().zip(chain.first()) else {
             return Err(not_a_chain());
         };
-        if !self.name.is_in(der) {
+        if self.name.as_ref().is_some_and(|name| !name.is_in(der)) {
             return refused(Code::IssuerCertificateName, "the certificate does not bear the issuer's name");
         }
         let named = self.purposes.is_empty() || leaf.has_purpose(&self.purposes);

@@ -27,6 +27,10 @@ use crate::roots::Roots;
 ///   "eku": ["1.3.6.1.4.1.99999.1"],
 ///   "vct": ["urn:example:pid:de"],
 ///   "aka_vcts": ["urn:example:pid"]
+/// }, {
+///   "x5c_roots": ["-----BEGIN CERTIFICATE-----..."],
+///   "iss": "https://dmv.example",
+///   "doctypes": ["org.iso.18013.5.1.mDL"]
 /// }]}
 /// ```
 ///
@@ -38,7 +42,7 @@ use crate::roots::Roots;
 /// - With `jwks`, `iss` names the issuer, and `kid` chooses among its keys. A key may have `nbf` and `exp` (seconds since
 ///   1970): it counts from the first until before the second. One with `revoked` never counts (these are the parameters of
 ///   `OpenID` Federation 1.0). Certificates in a token are ignored.
-/// - With `x5c_roots`, a token brings its chain (`x5c`), which must lead to one of these roots (base64 of DER), by ECDSA
+/// - With `x5c_roots`, a token brings its chain (`x5c`), which must lead to one of these roots (base64 of DER, or PEM), by ECDSA
 ///   with SHA-256 on P-256 throughout; other curves are not supported. Every certificate, the root included, must be valid
 ///   at the time of the challenge, without tolerance. The chain must not contain the root (HAIP 1.0, section 6.1.1).
 ///   `leaf` is what the signer's certificate must be called: one of `san_uri`, `san_dns` and `subject` (RFC 4514, as
@@ -51,6 +55,11 @@ use crate::roots::Roots;
 /// entry whose `leaf` its certificate fits. An entry with `san_dns` may have an `iss` of its own, an `https` URL with that
 /// host.
 ///
+/// - With `doctypes` besides `x5c_roots`, the issuer is trusted for mdocs of these types, whose `x5chain` must lead to one of the
+///   roots (ISO/IEC 18013-5, annex B). Their signer's certificate must have the extended key usage 1.0.18013.5.1.2 unless `eku`
+///   names others. An entry that has neither `vct`, `any_vct`, `aka_vcts` nor `typ` is for mdocs alone: it may leave out `leaf`,
+///   then any such certificate will do, and `iss` is what the issuer is called. Another entry may have the same `iss`.
+///
 /// Status lists of an issuer are signed by the same keys, or below the same roots by a certificate as `status_leaf` and
 /// `status_eku` say, which are `leaf` and `eku` unless given.
 ///
@@ -60,7 +69,7 @@ use crate::roots::Roots;
 /// (RFC 9901) acceptable, which need no `vct`.
 #[derive(Clone, Debug)]
 pub struct Trust {
-    /// Place in `issuers`.
+    /// Place in `issuers`, of those that are not for mdocs alone.
     by_iss: Places,
     issuers: Vec<Issuer>,
 }
@@ -72,6 +81,8 @@ pub(crate) struct Issuer {
     anchors: Anchors,
     vct: VctRule,
     aka_vcts: Vec<String>,
+    #[cfg_attr(not(feature = "mdoc"), expect(dead_code, reason = "there are no mdocs"))]
+    doctypes: Vec<String>,
     typ: Vec<String>,
     status_uris: Option<Vec<String>>,
 }
@@ -109,6 +120,8 @@ pub(crate) struct Signer<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     Credential,
+    #[cfg(feature = "mdoc")]
+    Mdoc,
     StatusList,
 }
 
@@ -125,11 +138,12 @@ impl Trust {
     pub fn from_json(bytes: &[u8]) -> Result<Self, Error> {
         let document = json_of(bytes, usize::MAX).map_err(|_| malformed("the trust list is not JSON"))?;
         let document = Members::of(&document, &["issuers"])?;
-        let (mut by_iss, mut issuers) = (Places::default(), Vec::new());
+        let (mut by_iss, mut of_mdocs, mut issuers) = (Places::default(), Places::default(), Vec::new());
         for entry in document.array("issuers")?.ok_or_else(|| malformed("a trust list has `issuers`"))? {
             let entry = Members::of(entry, MEMBERS)?;
             let issuer = Issuer::parse(&entry)?;
-            if !by_iss.insert(issuer.name.clone(), issuers.len()) {
+            let names = if entry.is_for_mdocs_alone() { &mut of_mdocs } else { &mut by_iss };
+            if !names.insert(issuer.name.clone(), issuers.len()) {
                 return Err(malformed("an issuer is listed twice").claim("iss").actual(&issuer.name));
             }
             issuers.push(issuer);
@@ -141,7 +155,8 @@ impl Trust {
     /// be fetched from there unasked. An entry without `status_uris` names nothing, though its issuer may publish anywhere.
     #[must_use]
     pub fn names_status_uri(&self, iss: &str, uri: &str) -> bool {
-        self.issuer(iss).is_some_and(|(_, issuer)| issuer.status_uris.is_some() && issuer.publishes_at(uri))
+        let mut named = self.issuers.iter().filter(|issuer| issuer.name == iss && issuer.status_uris.is_some());
+        named.any(|issuer| issuer.publishes_at(uri))
     }
 
     pub(crate) fn name_at(&self, place: usize) -> Option<&str> {
@@ -154,12 +169,14 @@ impl Trust {
         Some((place, self.issuers.get(place)?))
     }
 
-    /// The issuers that may publish a status list at `uri`, each with its place; only the one that is named, where one is.
-    pub(crate) fn publishers(&self, uri: &str, iss: Option<&str>) -> impl Iterator<Item = (usize, &Issuer)> {
-        let named = iss.map(|iss| self.by_iss.get(iss));
-        let places = self.issuers.iter().enumerate();
-        places
-            .filter(move |(place, issuer)| named.is_none_or(|named| named == Some(*place)) && issuer.publishes_at(uri))
+    /// The issuers that may publish a status list at `uri`, each with its place; only those that are named, where some are.
+    pub(crate) fn publishers<'a>(
+        &'a self,
+        uri: &'a str,
+        iss: Option<&'a str>,
+    ) -> impl Iterator<Item = (usize, &'a Issuer)> {
+        let issuers = self.issuers.iter().enumerate();
+        issuers.filter(move |(_, issuer)| iss.is_none_or(|iss| issuer.name == iss) && issuer.publishes_at(uri))
     }
 
     /// The first entry whose `leaf` is the signer's certificate, for tokens without `iss`. Nothing is verified yet.
@@ -169,6 +186,32 @@ impl Trust {
             Anchors::Keys(_) => false,
             Anchors::Roots(roots) => roots.name(leaf),
         })
+    }
+
+    /// The entry that an mdoc's certificates lead to, and the signer's key: one that lists the type, if there is such a one.
+    ///
+    /// # Errors
+    /// As [`Issuer::keys`]; of several entries that might have been the one that got furthest.
+    #[cfg(feature = "mdoc")]
+    pub(crate) fn issuer_of_mdoc(
+        &self,
+        signer: &Signer<'_>,
+        doctype: &str,
+        now: u64,
+    ) -> Result<(usize, &Issuer, PublicKey), Error> {
+        let mut furthest =
+            Error::new(Code::IssuerUntrusted, "nothing tells which trusted issuer it is").claim("x5chain");
+        let issuers = || self.issuers.iter().enumerate().filter(|(_, issuer)| !issuer.doctypes.is_empty());
+        let lists = |issuer: &Issuer| issuer.lists_doctype(doctype);
+        for (place, issuer) in issuers().filter(|(_, one)| lists(one)).chain(issuers().filter(|(_, one)| !lists(one))) {
+            let Anchors::Roots(roots) = &issuer.anchors else { continue };
+            match roots.key(signer.chain.as_deref(), now, Purpose::Mdoc) {
+                Ok(key) => return Ok((place, issuer, key)),
+                Err(error) if error.code() > furthest.code() => furthest = error,
+                Err(_) => {}
+            }
+        }
+        Err(furthest)
     }
 }
 
@@ -184,6 +227,7 @@ const MEMBERS: &[&str] = &[
     "vct",
     "any_vct",
     "aka_vcts",
+    "doctypes",
     "typ",
     "status_uris",
 ];
@@ -193,7 +237,9 @@ impl Issuer {
         let iss = entry.text("iss")?;
         let (name, anchors) = match (entry.0.get("jwks"), entry.array("x5c_roots")?) {
             (Some(jwks), None) => {
-                if let Some(other) = ["leaf", "eku", "status_leaf", "status_eku"].iter().find(|name| entry.has(name)) {
+                if let Some(other) =
+                    ["leaf", "eku", "status_leaf", "status_eku", "doctypes"].iter().find(|name| entry.has(name))
+                {
                     return Err(malformed("only an entry with `x5c_roots` has this member").claim(other));
                 }
                 (iss.ok_or_else(|| malformed("an issuer has an `iss`"))?.to_owned(), Anchors::keys(jwks)?)
@@ -214,7 +260,7 @@ impl Issuer {
         let vct = match (any_vct, entry.strings("vct")?) {
             (true, None) => VctRule::Any,
             (true, Some(_)) => return Err(malformed("`vct` and `any_vct` exclude each other").claim("vct")),
-            (false, None) if typ.iter().any(|typ| typ == SD_JWT_VC) => {
+            (false, None) if !entry.is_for_mdocs_alone() && typ.iter().any(|typ| typ == SD_JWT_VC) => {
                 return Err(
                     malformed("an issuer lists its `vct`; `any_vct` would trust it for every type").claim("vct")
                 );
@@ -222,7 +268,8 @@ impl Issuer {
             (false, listed) => VctRule::Listed(listed.unwrap_or_default()),
         };
         let aka_vcts = entry.strings("aka_vcts")?.unwrap_or_default();
-        Ok(Self { name, anchors, vct, aka_vcts, typ, status_uris: entry.strings("status_uris")? })
+        let doctypes = entry.strings("doctypes")?.unwrap_or_default();
+        Ok(Self { name, anchors, vct, aka_vcts, doctypes, typ, status_uris: entry.strings("status_uris")? })
     }
 
     /// Whether `uri` is one of `status_uris`, or below one that ends with a slash. Without `status_uris` any will do.
@@ -278,6 +325,11 @@ impl Issuer {
 
     pub(crate) fn typ(&self) -> &[String] {
         &self.typ
+    }
+
+    #[cfg(feature = "mdoc")]
+    pub(crate) fn lists_doctype(&self, doctype: &str) -> bool {
+        self.doctypes.iter().any(|listed| listed == doctype)
     }
 
     /// The types of a credential that count: its `vct` if it is allowed, and of its `aka_vcts` those that are listed.
@@ -354,6 +406,11 @@ impl<'a> Members<'a> {
 
     pub(crate) fn has(&self, name: &str) -> bool {
         self.0.contains_key(name)
+    }
+
+    /// Whether an entry is for mdocs, and can't be for anything else.
+    pub(crate) fn is_for_mdocs_alone(&self) -> bool {
+        self.has("doctypes") && !["vct", "any_vct", "aka_vcts", "typ"].iter().any(|name| self.has(name))
     }
 
     pub(crate) fn text(&self, name: &str) -> Result<Option<&'a str>, Error> {

@@ -1,5 +1,6 @@
 //! The verifier: the order of the checks.
 
+use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -18,6 +19,7 @@ use crate::explain::Explanation;
 use crate::explain::Trace;
 use crate::holder::{Proof, no_proof};
 use crate::limits::{MAX_PRESENTATIONS, MAX_SUBMISSION_BYTES};
+use crate::mdoc;
 use crate::memory::Memory;
 use crate::sd_jwt::Presentation;
 use crate::status::{Status, StatusListInfo, StatusLists};
@@ -104,10 +106,16 @@ impl Verifier {
         if vp_token.len() > MAX_SUBMISSION_BYTES {
             return Err(Error::new(Code::TokenTooLarge, "the submission has too many bytes"));
         }
+        if mdoc::is_response(vp_token) {
+            return self.documents(vp_token, challenge);
+        }
         if vp_token.trim_ascii_start().first() != Some(&b'{') {
             let error = || Error::new(Code::TokenMalformed, "the token is not text");
             let token = core::str::from_utf8(vp_token).map_err(|_| error())?;
-            return Ok([self.answer(None, token, challenge, memory)].into());
+            return match mdoc::response(token) {
+                Some(response) => self.documents(&response, challenge),
+                None => Ok([self.answer(None, token, challenge, memory)].into()),
+            };
         }
         let by_query = match json(vp_token) {
             Ok(Value::Object(by_query)) => by_query,
@@ -143,12 +151,32 @@ impl Verifier {
         for (query_id, token) in tokens {
             answers.push(self.answer(Some(query_id), &token, challenge, memory));
         }
-        // Every presentation carries this challenge's binding, or none counts.
-        let foreign = answers.iter().filter_map(|answer| answer.checked.as_ref().err());
-        match foreign.clone().find(|error| error.code().as_str().starts_with("holder.")) {
-            Some(error) => Err(error.clone()),
-            None => Ok(answers),
+        all_bound(answers)
+    }
+
+    /// A bare `DeviceResponse`. Of several documents each answers the query for its type, which without a DCQL query has the
+    /// type for its id.
+    fn documents(&self, response: &[u8], challenge: &Challenge) -> Result<Vec<Answer>, Error> {
+        let documents = mdoc::documents(response)?;
+        let mut query_ids = Vec::new();
+        if documents.len() > 1 {
+            for document in &documents {
+                let query = challenge.dcql.as_ref().and_then(|dcql| dcql.for_doctype(document.doctype()));
+                query_ids.push(query.map_or(document.doctype(), CredentialQuery::id));
+            }
+            if let Some(dcql) = &challenge.dcql {
+                dcql.check_sent(&query_ids)?;
+            }
         }
+        let mut query_ids = query_ids.into_iter().map(ToOwned::to_owned);
+        let mut answers = Vec::new();
+        for document in &documents {
+            let mut trace = Trace::default();
+            let credential = mdoc::check(document, &self.trust, challenge, &mut trace);
+            let checked = credential.map(|(credential, proof)| self.later(credential, Some(proof), challenge));
+            answers.push(Answer { query_id: query_ids.next(), checked, trace });
+        }
+        all_bound(answers)
     }
 
     fn answer(&self, query_id: Option<String>, token: &str, challenge: &Challenge, memory: &mut Memory) -> Answer {
@@ -165,14 +193,33 @@ impl Verifier {
         memory: &mut Memory,
         trace: &mut Trace,
     ) -> Result<Checked, Error> {
-        let presentation = Presentation::parse(token, memory, trace)?;
-        let credential = Credential::check(&presentation, memory, &self.trust, challenge, trace)?;
-        let mut proof = Proof::check(&presentation, &credential, challenge, trace)?;
+        let (credential, proof) = match mdoc::response(token) {
+            Some(response) => {
+                let documents = mdoc::documents(&response)?;
+                let [document] = documents.as_slice() else {
+                    let why = "the response has several documents, and one was asked for";
+                    return Err(Error::new(Code::TokenUnexpected, why));
+                };
+                let (credential, proof) = mdoc::check(document, &self.trust, challenge, trace)?;
+                (credential, Some(proof))
+            }
+            None => {
+                let presentation = Presentation::parse(token, memory, trace)?;
+                let credential = Credential::check(&presentation, memory, &self.trust, challenge, trace)?;
+                let proof = Proof::check(&presentation, &credential, challenge, trace)?;
+                (credential, proof)
+            }
+        };
+        Ok(self.later(credential, proof, challenge))
+    }
+
+    /// The checks after those of credential and proof.
+    fn later(&self, credential: Credential, mut proof: Option<Proof>, challenge: &Challenge) -> Checked {
         let mut later = Later::default();
         let (approval, evidence) = match (&proof, &credential.band) {
             (Some(proof), Some(band)) => {
                 let approval = Approval::check(proof, band, challenge, &mut later.approval);
-                (approval, Evidence::check(proof, band, &mut later.evidence).map(Some))
+                (approval, Evidence::check(proof, band, challenge, &mut later.evidence).map(Some))
             }
             _ => (Ok(None), Ok(None)),
         };
@@ -185,7 +232,16 @@ impl Verifier {
         if let Some(proof) = &mut proof {
             proof.payload.clear();
         }
-        Ok(Checked { credential, proof, status, approval, evidence, later })
+        Checked { credential, proof, status, approval, evidence, later }
+    }
+}
+
+/// Every presentation carries this challenge's binding, or none counts.
+fn all_bound(answers: Vec<Answer>) -> Result<Vec<Answer>, Error> {
+    let foreign = answers.iter().filter_map(|answer| answer.checked.as_ref().err());
+    match foreign.clone().find(|error| error.code().as_str().starts_with("holder.")) {
+        Some(error) => Err(error.clone()),
+        None => Ok(answers),
     }
 }
 

@@ -13,6 +13,8 @@ use rustls_pki_types::{
 };
 use webpki::{EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeIdIter, anchor_from_trusted_cert};
 
+#[cfg(feature = "mdoc")]
+use crate::age::date_time;
 use crate::jwk::PublicKey;
 
 /// id-ce-keyUsage and id-ce-extKeyUsage, 2.5.29.15 and .37 (RFC 5280, section 4.2.1).
@@ -33,9 +35,15 @@ const UTF8_STRING: u8 = 0x0c;
 const PRINTABLE_STRING: u8 = 0x13;
 const IA5_STRING: u8 = 0x16;
 const EXTENSIONS: u8 = 0xa3;
+#[cfg(feature = "mdoc")]
+const UTC_TIME: u8 = 0x17;
+#[cfg(feature = "mdoc")]
+const GENERALIZED_TIME: u8 = 0x18;
 
 /// A certificate that was read. Who vouches for it is for [`verify_path`] to find out.
 pub(crate) struct Certificate<'a> {
+    #[cfg_attr(not(feature = "mdoc"), expect(dead_code, reason = "webpki checks it"))]
+    validity: Item<'a>,
     subject: Item<'a>,
     spki: Item<'a>,
     key_usage: Option<u8>,
@@ -49,11 +57,17 @@ impl<'a> Certificate<'a> {
         let certificate = parts(only(der)?)?;
         let tbs = parts(*certificate.first()?)?;
         // Only version 3 gets through webpki, so that the version is there.
-        let [_version, _serial, _algorithm, _issuer, _validity, subject, spki, rest @ ..] = tbs.as_slice() else {
+        let [_version, _serial, _algorithm, _issuer, validity, subject, spki, rest @ ..] = tbs.as_slice() else {
             return None;
         };
-        let mut certificate =
-            Self { subject: *subject, spki: *spki, key_usage: None, purposes: None, authority_key_id: None };
+        let mut certificate = Self {
+            validity: *validity,
+            subject: *subject,
+            spki: *spki,
+            key_usage: None,
+            purposes: None,
+            authority_key_id: None,
+        };
         let Some(extensions) = rest.iter().find(|item| item.tag == EXTENSIONS) else { return Some(certificate) };
         for extension in parts(*parts(*extensions)?.first()?)? {
             let extension = parts(extension)?;
@@ -76,6 +90,14 @@ impl<'a> Certificate<'a> {
         let spki = parts(self.spki)?;
         let is_p256 = spki.first()?.value == alg_id::ECDSA_P256.as_ref();
         PublicKey::from_point(spki.last()?.value.strip_prefix(&[0]).filter(|_| is_p256)?)
+    }
+
+    /// Whether it is valid at a time, seconds since 1970 (RFC 5280, section 4.1.2.5).
+    #[cfg(feature = "mdoc")]
+    pub(crate) fn is_valid_at(&self, at: u64) -> bool {
+        let times = parts(self.validity).unwrap_or_default();
+        let times = times.iter().map(|time| time.seconds()).collect::<Option<Vec<_>>>();
+        times.is_some_and(|times| matches!(times.as_slice(), [starts, ends] if (starts..=ends).contains(&&at)))
     }
 
     /// Which key signed it, as its authority calls that key.
@@ -161,6 +183,23 @@ fn write_attribute(name: &mut String, id: Item<'_>, value: Item<'_>) -> Option<(
 struct Item<'a> {
     tag: u8,
     value: &'a [u8],
+}
+
+#[cfg(feature = "mdoc")]
+impl Item<'_> {
+    /// `UTCTime` or `GeneralizedTime` in the form that certificates have (RFC 5280, section 4.1.2.5), as seconds since 1970.
+    fn seconds(self) -> Option<u64> {
+        let digits = core::str::from_utf8(self.value).ok()?.strip_suffix('Z')?;
+        let (century, digits) = match self.tag {
+            UTC_TIME => (if digits < "50" { "20" } else { "19" }, digits),
+            GENERALIZED_TIME => digits.split_at_checked(2)?,
+            _ => return None,
+        };
+        let part = |from| digits.get(from..from + 2);
+        let (year, month, day, hours) = (part(0)?, part(2)?, part(4)?, part(6)?);
+        let (minutes, seconds) = (part(8)?, digits.get(10..)?);
+        date_time(&[century, year, "-", month, "-", day, "T", hours, ":", minutes, ":", seconds, "Z"].concat())
+    }
 }
 
 /// The first value, and what is behind it. None for tags of several octets, which certificates don't have.

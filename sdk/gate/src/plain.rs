@@ -4,7 +4,8 @@ use alloc::vec::Vec;
 
 use crate::bindings::bandpass::sdk::{policy, setup, verification};
 use crate::bindings::exports::bandpass::sdk::gate::{
-    Challenge, Demand, Failure, Obligation, PathSegment, Requirements, StatusState,
+    Binding, Challenge, DcApiBinding, Demand, Failure, Obligation, PathSegment, ProximityBinding, RedirectBinding,
+    Requirements, StatusState,
 };
 
 pub(crate) fn failure(failure: verification::Failure) -> Failure {
@@ -13,9 +14,32 @@ pub(crate) fn failure(failure: verification::Failure) -> Failure {
 }
 
 pub(crate) fn challenge(challenge: Challenge) -> setup::Challenge {
-    let Challenge { audience, nonce, now, max_age, clock_tolerance, status_max_age, dcql, transaction_data } =
-        challenge;
-    setup::Challenge { audience, nonce, now, max_age, clock_tolerance, status_max_age, dcql, transaction_data }
+    setup::Challenge {
+        binding: challenge.binding.map(binding),
+        measured_distance_mm: challenge.measured_distance_mm,
+        audience: challenge.audience,
+        nonce: challenge.nonce,
+        now: challenge.now,
+        max_age: challenge.max_age,
+        clock_tolerance: challenge.clock_tolerance,
+        status_max_age: challenge.status_max_age,
+        dcql: challenge.dcql,
+        transaction_data: challenge.transaction_data,
+    }
+}
+
+fn binding(binding: Binding) -> setup::Binding {
+    match binding {
+        Binding::Openid4vp(RedirectBinding { client_id, nonce, response_uri, jwk_thumbprint }) => {
+            setup::Binding::Openid4vp(setup::RedirectBinding { client_id, nonce, response_uri, jwk_thumbprint })
+        }
+        Binding::DcApi(DcApiBinding { origin, nonce, jwk_thumbprint }) => {
+            setup::Binding::DcApi(setup::DcApiBinding { origin, nonce, jwk_thumbprint })
+        }
+        Binding::Proximity(ProximityBinding { session_transcript, reader_key }) => {
+            setup::Binding::Proximity(setup::ProximityBinding { session_transcript, reader_key })
+        }
+    }
 }
 
 pub(crate) fn obligation(obligation: policy::Obligation) -> Obligation {

@@ -12,8 +12,23 @@ function statusList(token) {
   }
 }
 
+const bytes = (text) =>
+  text === undefined ? undefined : Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), (character) => character.charCodeAt(0))
+
+/** Audience and nonce, or what stands in their place. */
+function bound({ audience, nonce, binding, measured_distance_mm: measuredDistanceMm }) {
+  if (!binding) return { audience, nonce, measuredDistanceMm }
+  const { type, nonce: bindingNonce, origin, client_id: clientId, response_uri: responseUri, jwk_thumbprint: jwkThumbprint } = binding
+  const of = {
+    openid4vp: { clientId, nonce: bindingNonce, responseUri, jwkThumbprint },
+    'dc-api': { origin, nonce: bindingNonce, jwkThumbprint },
+    proximity: { sessionTranscript: bytes(binding.session_transcript), readerKey: bytes(binding.reader_key) },
+  }
+  return { binding: { type, ...of[type] }, measuredDistanceMm }
+}
+
 /** What the package takes for a vector. */
-export function given({ trust, status_lists = [], vp_token, expected: { audience, nonce, now, dcql, ...rest } }) {
+export function given({ trust, status_lists = [], vp_token, expected: { now, dcql, ...rest } }) {
   const at = new Date(now * 1000)
   const require = {}
   const names = { unlocked_within: 'unlockedWithin', distance_mm: 'distanceMm', age_at_least: 'ageAtLeast', same_holder_as: 'sameHolderAs' }
@@ -22,7 +37,7 @@ export function given({ trust, status_lists = [], vp_token, expected: { audience
     options: { trust, statusLists: status_lists.map(statusList), now: at },
     token: vp_token,
     expected: {
-      audience, nonce, now: at, dcql, require,
+      ...bound(rest), now: at, dcql, require,
       query: rest.query_id,
       maxAge: rest.max_age,
       clockTolerance: rest.clock_tolerance,

@@ -1,4 +1,4 @@
-import type { ClaimPath, Expected } from '@bandpass/verifier/inline'
+import type { Challenge, ClaimPath, Judgement } from '@bandpass/verifier/inline'
 
 import { date, element, part, visible } from './dom.js'
 
@@ -81,7 +81,7 @@ export interface Input {
   trust: string
   statusLists: (string | Uint8Array)[]
   /** What the token is judged by, as far as it was said. */
-  expected: Partial<Expected>
+  expected: Partial<Challenge & Judgement>
   mistakes: Mistake[]
 }
 

@@ -1,4 +1,4 @@
-import { json, list, members, mistake, MOST_REQUEST, object, read, text } from './check.js'
+import { base64url, json, list, members, mistake, MOST_REQUEST, object, read, text } from './check.js'
 import type { Challenge, JsonObject } from './types.js'
 
 /** An entry of transaction data, before it is encoded (OpenID4VP 1.0, section 5.1). */
@@ -53,11 +53,6 @@ function encode(transaction: unknown): string {
   text('type', encoded.type)
   if (list('credential_ids', encoded.credential_ids).length === 0) throw mistake('credential_ids', 'is empty')
   return base64url(new TextEncoder().encode(JSON.stringify(encoded)))
-}
-
-function base64url(bytes: Uint8Array): string {
-  const binary = Array.from(bytes, (byte) => String.fromCharCode(byte)).join('')
-  return btoa(binary).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
 }
 
 /**

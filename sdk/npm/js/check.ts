@@ -1,4 +1,4 @@
-import type { Request } from './engine.js'
+import type { BindingRequest, Request } from './engine.js'
 import { BandpassError, type Details } from './error.js'
 import type { Demand, Expected, Token } from './types.js'
 
@@ -60,7 +60,7 @@ function whole(claim: string, value: unknown, most: number): number {
   return value
 }
 
-const seconds = (claim: string, value: unknown) => whole(claim, value, 0xffff_ffff)
+const number32 = (claim: string, value: unknown) => whole(claim, value, 0xffff_ffff)
 
 /** Seconds since 1970. A `Date` and nothing else, so that nobody takes seconds for milliseconds. */
 export function time(claim: string, value: unknown): number {
@@ -91,15 +91,35 @@ export function trust(value: unknown): Uint8Array {
 /** Whatever a string is made of, it is for the verifier to refuse: a wallet wrote it. */
 export function token(value: Token): Uint8Array {
   if (typeof value === 'string') return cut(value, MOST_TOKEN)
+  if (isBytes(value)) return copied('token', value, MOST_TOKEN)
   return cut(json('token', object('token', value), Infinity), MOST_TOKEN)
 }
 
 /** A copy, which nobody changes while it is kept. */
 export function statusToken(value: string | Uint8Array): Uint8Array {
   if (typeof value === 'string') return cut(value, MOST_STATUS_TOKEN)
-  if (!ArrayBuffer.isView(value) || value[Symbol.toStringTag] !== 'Uint8Array')
-    throw mistake('statusListToken', 'is neither a string nor a Uint8Array')
-  return read('statusListToken', () => Uint8Array.prototype.slice.call(value, 0, MOST_STATUS_TOKEN))
+  if (!isBytes(value)) throw mistake('statusListToken', 'is neither a string nor a Uint8Array')
+  return copied('statusListToken', value, MOST_STATUS_TOKEN)
+}
+
+/** Of another realm too. */
+function isBytes(value: unknown): value is Uint8Array {
+  return ArrayBuffer.isView(value) && (value as { [Symbol.toStringTag]?: unknown })[Symbol.toStringTag] === 'Uint8Array'
+}
+
+function copied(claim: string, value: Uint8Array, most: number): Uint8Array {
+  return read(claim, () => Uint8Array.prototype.slice.call(value, 0, most))
+}
+
+export function base64url(bytes: Uint8Array): string {
+  const binary = Array.from(bytes, (byte) => String.fromCharCode(byte)).join('')
+  return btoa(binary).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
+}
+
+/** As base64url. */
+function bytes(claim: string, value: unknown): string {
+  if (!isBytes(value)) throw mistake(claim, 'is not a Uint8Array')
+  return base64url(copied(claim, value, MOST_REQUEST))
 }
 
 const demand = (claim: string, value: unknown) => {
@@ -119,16 +139,36 @@ const audience = (claim: string, value: unknown) => (Array.isArray(value) ? text
 export const dcql = (claim: string, value: unknown) =>
   typeof value === 'string' ? text(claim, value) : json(claim, object(claim, value), MOST_REQUEST)
 
+/** What each member of a binding is read with, and whether it may be left out. */
+const BINDINGS = {
+  openid4vp: [{ clientId: text, nonce: text, responseUri: text }, { jwkThumbprint: text }],
+  'dc-api': [{ origin: text, nonce: text }, { jwkThumbprint: text }],
+  proximity: [{ sessionTranscript: bytes }, { readerKey: bytes }],
+} as const
+
+function binding(claim: string, value: unknown): BindingRequest {
+  const type = (object(claim, value) as { type?: unknown }).type
+  if (type !== 'openid4vp' && type !== 'dc-api' && type !== 'proximity') throw mistake('type', 'is no type of binding')
+  const [needed, more]: readonly [Readers, Readers] = BINDINGS[type]
+  const given = members(claim, value, ['type', ...names(needed), ...names(more)])
+  const found = readAll(given, { ...needed, ...more })
+  const missing = names(needed).find((name) => found[name] === undefined)
+  if (missing !== undefined) throw mistake(claim, `has no \`${missing}\``)
+  return { type, ...found } as BindingRequest
+}
+
 /** What each member is read with. */
 const CHALLENGE = { audience, nonce: text, dcql, transactionData: texts } as const
 
 const EXPECTED = {
   ...CHALLENGE,
+  binding,
+  measuredDistanceMm: number32,
   now: time,
   query: text,
-  maxAge: seconds,
-  clockTolerance: seconds,
-  statusMaxAge: seconds,
+  maxAge: number32,
+  clockTolerance: number32,
+  statusMaxAge: number32,
 } as const
 
 const REQUIREMENTS = {
@@ -138,9 +178,9 @@ const REQUIREMENTS = {
   methods: texts,
   worn: demand,
   unlocked: demand,
-  unlockedWithin: seconds,
+  unlockedWithin: number32,
   confirmed: demand,
-  distanceMm: seconds,
+  distanceMm: number32,
   claims: (claim: string, value: unknown) => list(claim, value).map((item) => path(claim, item)),
   ageAtLeast: (claim: string, value: unknown) => whole(claim, value, 255),
   sameHolderAs: text,
@@ -168,10 +208,11 @@ export function request(expected: Expected): Request {
   return read('expected', () => {
     const given = members('expected', expected, [...names(EXPECTED), 'require'])
     const { audience, nonce, now, ...rest } = readAll(given, EXPECTED)
-    if (audience === undefined || nonce === undefined || now === undefined)
-      throw mistake('expected', 'has `audience`, `nonce` and `now`')
+    const isBound = rest.binding !== undefined
+    if (now === undefined || (audience === undefined) !== isBound || (nonce === undefined) !== isBound)
+      throw mistake('expected', 'has `now`, and either `audience` and `nonce` or a `binding`')
     const required = requirements(given.require === undefined ? {} : given.require)
-    const found: Request = { audience, nonce, now, ...rest, ...required }
+    const found: Request = { audience: audience ?? [], nonce: nonce ?? '', now, ...rest, ...required }
     if (JSON.stringify(found).length > MOST_REQUEST) throw mistake('expected', 'is too long')
     return found
   })

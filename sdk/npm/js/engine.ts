@@ -2,8 +2,11 @@ import type { Check, Inspection, StatusListInfo, Verified } from './types.js'
 
 /** What is asked, checked: only members that are known, of the right types. Times are seconds since 1970. */
 export interface Request {
+  /** Empty where there is a binding, as is the nonce. */
   audience: string[]
   nonce: string
+  binding?: BindingRequest
+  measuredDistanceMm?: number
   now: number
   maxAge?: number
   clockTolerance?: number
@@ -25,6 +28,12 @@ export interface Request {
   ageAtLeast?: number
   sameHolderAs?: string
 }
+
+/** What an answer is bound to. Bytes are base64url. */
+export type BindingRequest =
+  | { type: 'openid4vp'; clientId: string; nonce: string; responseUri: string; jwkThumbprint?: string }
+  | { type: 'dc-api'; origin: string; nonce: string; jwkThumbprint?: string }
+  | { type: 'proximity'; sessionTranscript: string; readerKey?: string }
 
 /** A verifier in an instance of a WebAssembly module. What it refuses is a `BandpassError`; anything else is a trap. */
 export interface Core {

@@ -1,4 +1,4 @@
-import type { Core, Engine, Request, WasmSource } from './engine.js'
+import type { BindingRequest, Core, Engine, Request, WasmSource } from './engine.js'
 import { BandpassError, type Failure } from './error.js'
 import type { Check, Evidence, StatusListInfo, Transaction, Verified } from './types.js'
 
@@ -59,6 +59,7 @@ interface WitEvidence {
   wornSince?: bigint
   unlockedAt?: bigint
   confirmed: boolean
+  distanceMm?: number
   counter: bigint
   approval?: { signedAt: bigint; methods: string[] }
   pairingEpoch: bigint
@@ -200,8 +201,22 @@ export function statusListInfo({ uri, issuedAt, expires, ttl, issuers }: WitStat
   }
 }
 
-export function challenge({ audience, nonce, now, maxAge = 300, clockTolerance = 60, statusMaxAge = 900, dcql, transactionData = [] }: Request) {
-  return { audience, nonce, now: BigInt(now), maxAge, clockTolerance, statusMaxAge, dcql, transactionData }
+export function challenge({ maxAge = 300, clockTolerance = 60, statusMaxAge = 900, transactionData = [], ...asked }: Request) {
+  const { audience, nonce, now, measuredDistanceMm, dcql } = asked
+  const bound = asked.binding && binding(asked.binding)
+  return { binding: bound, measuredDistanceMm, audience, nonce, now: BigInt(now), maxAge, clockTolerance, statusMaxAge, dcql, transactionData }
+}
+
+function binding(given: BindingRequest) {
+  const { type, ...rest } = given
+  const bytes = (text?: string) => {
+    // What is not base64url is no bytes, which the verifier refuses.
+    if (text === undefined || !/^[\w-]*$/.test(text) || text.length % 4 === 1) return text === undefined ? text : new Uint8Array()
+    return Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), (character) => character.charCodeAt(0))
+  }
+  if ('sessionTranscript' in rest)
+    return { tag: type, val: { sessionTranscript: bytes(rest.sessionTranscript) ?? new Uint8Array(), readerKey: bytes(rest.readerKey) } }
+  return { tag: type, val: { ...rest, jwkThumbprint: bytes(rest.jwkThumbprint) } }
 }
 
 function requirements({ methods = [], unlockedWithin, distanceMm, claims = [], ageAtLeast, sameHolderAs, ...asked }: Request) {
@@ -251,12 +266,13 @@ function transaction({ typeId, id, payment, payload }: WitTransaction): Transact
   }
 }
 
-function evidence({ signedAt, wornSince, unlockedAt, confirmed, counter, approval, pairingEpoch }: WitEvidence): Evidence {
+function evidence({ signedAt, wornSince, unlockedAt, confirmed, distanceMm, counter, approval, pairingEpoch }: WitEvidence): Evidence {
   return {
     signedAt: Number(signedAt),
     ...(wornSince !== undefined && { wornSince: Number(wornSince) }),
     ...(unlockedAt !== undefined && { unlockedAt: Number(unlockedAt) }),
     confirmed,
+    ...(distanceMm !== undefined && { distanceMm }),
     counter: Number(counter),
     ...(approval && { approval: { signedAt: Number(approval.signedAt), methods: approval.methods } }),
     pairingEpoch: Number(pairingEpoch),

@@ -3,9 +3,9 @@ import { json, list, members, mistake, MOST_REQUEST, object, read, request, requ
 import { BandpassError, type Failure } from './error.js'
 import { challenge, statusListInfo, type Instantiate, type WitRequirements, type WitStatusListInfo } from './jco.js'
 import { Lists } from './lists.js'
-import type { Challenge, Demand, Expected, JsonObject, Requirements, StatusListInfo, Token, Verified } from './types.js'
+import type { BoundChallenge, Challenge, Demand, Expected, JsonObject, Judgement, Requirements, StatusListInfo, Token, Verified } from './types.js'
 
-export type { Challenge, ClaimPath, Demand, Json, JsonObject, Requirements, StatusListInfo, Token } from './types.js'
+export type { Binding, BoundChallenge, Challenge, ClaimPath, Demand, Json, JsonObject, Requirements, StatusListInfo, Token } from './types.js'
 export { BandpassError, type Code } from './error.js'
 
 /** What a policy is given to begin with. */
@@ -47,7 +47,7 @@ export interface AskOptions extends Visit {
 }
 
 /** What a token is decided by: the challenge that it answers, the time, and the visit. */
-export interface DecideOptions extends Omit<Expected, 'query' | 'require'>, Visit {}
+export type DecideOptions = (Challenge | BoundChallenge) & Omit<Judgement, 'query' | 'require'> & Visit
 
 /** Something that the merchant must do with an allow. */
 export interface Obligation {
@@ -172,7 +172,8 @@ export class Policy {
   decide(token: Token, options: DecideOptions): Decision {
     const [bytes, asked, { merchant, context }] = read('options', () => {
       const { merchant, context, ...expected } = members('options', options, [
-        'audience', 'nonce', 'dcql', 'transactionData', 'now', 'maxAge', 'clockTolerance', 'statusMaxAge', 'merchant', 'context',
+        'audience', 'nonce', 'binding', 'measuredDistanceMm', 'dcql', 'transactionData', 'now', 'maxAge', 'clockTolerance', 'statusMaxAge',
+        'merchant', 'context',
       ])
       return [tokenBytes(token), request(expected as unknown as Expected), visit({ merchant, context })]
     })

@@ -67,8 +67,37 @@ export interface Challenge {
   transactionData?: string[]
 }
 
-/** What a token is judged by. */
-export interface Expected extends Challenge {
+/**
+ * What an answer is bound to, in either format (band profile, Challenge): audience and nonce of an SD-JWT's proof follow
+ * from it, and the `SessionTranscript` of an mdoc's.
+ */
+export type Binding =
+  /**
+   * A request by redirect (OpenID4VP 1.0, appendix B.2.6.1): the full `client_id`, and `response_uri`, or `redirect_uri` where
+   * the response goes there. `jwkThumbprint`: RFC 7638 thumbprint of the key that the response was encrypted to, if it was.
+   */
+  | { type: 'openid4vp'; clientId: string; nonce: string; responseUri: string; jwkThumbprint?: string }
+  /** A request by the Digital Credentials API (appendix B.2.6.2). */
+  | { type: 'dc-api'; origin: string; nonce: string; jwkThumbprint?: string }
+  /**
+   * A proximity session (ISO/IEC 18013-5, section 9.1.5.1): `SessionTranscriptBytes`, tagged, and the reader's private key for
+   * it (32 bytes), without which no proof can be a MAC. In proximity there are only mdocs.
+   */
+  | { type: 'proximity'; sessionTranscript: Uint8Array; readerKey?: Uint8Array }
+
+/** A challenge that an mdoc can answer, or an SD-JWT. */
+export interface BoundChallenge extends Omit<Challenge, 'audience' | 'nonce'> {
+  /** What the answer is bound to. */
+  binding: Binding
+  /** The distance in millimetres that the reader measured itself, bound to the proximity session. It decides. */
+  measuredDistanceMm?: number
+}
+
+/** What a token is judged by: what was handed out, and the rest. */
+export type Expected = (Challenge | BoundChallenge) & Judgement
+
+/** How a token is judged. */
+export interface Judgement {
   /** The time at which it is judged. */
   now: Date
   /** Of a `vp_token`, the query whose presentation is verified (OpenID4VP 1.0, section 8.1). */
@@ -84,20 +113,23 @@ export interface Expected extends Challenge {
 }
 
 /**
- * What a wallet sent: a compact presentation, or an OpenID4VP `vp_token` (section 8.1), which has for the id of each query
- * its presentations; it may be text or an object.
+ * What a wallet sent: a presentation (a compact SD-JWT, or the bytes of a `DeviceResponse` or base64url of them), or an
+ * OpenID4VP `vp_token` (section 8.1), which has for the id of each query its presentations; it may be text or an object.
  */
-export type Token = string | { [query: string]: string[] }
+export type Token = string | Uint8Array | { [query: string]: string[] }
 
 /** What verifying proved. Times are seconds since 1970. */
 export interface Verified<Claims = JsonObject> {
   /** `iss` of the credential, or what stands for it in the trust list where its certificate names the issuer. */
   issuer: string
-  /** `vct` (SD-JWT VC, section 2.2.2.1); not there for a plain SD-JWT without one. */
+  /** `vct` (SD-JWT VC, section 2.2.2.1), or `docType`; not there for a plain SD-JWT without one. */
   credentialType?: string
   /** `sub`, if it was disclosed. It links what one person does at different relying parties. */
   subject?: string
-  /** The disclosed claims: the processed payload (RFC 9901, section 7.1). Integers beyond 2^53 are rounded. */
+  /**
+   * The disclosed claims: the processed payload (RFC 9901, section 7.1). Of an mdoc the elements of the namespace that is called
+   * as its type, and for every other an object. Integers beyond 2^53 are rounded.
+   */
   claims: Claims
   /** Transactions that the holder agreed to, in the order in which they were sent (OpenID4VP 1.0, section 8.4). */
   transactions: Transaction[]
@@ -143,6 +175,8 @@ export interface Evidence {
   unlockedAt?: number
   /** The wearer acted on the band after the challenge arrived. */
   confirmed: boolean
+  /** Distance to the reader in millimetres, bound to the proximity session: the reader's own measure if there is one. */
+  distanceMm?: number
   /** Signature counter of the band's key. It was compared with nothing: keep it and see that it grows. */
   counter: number
   /** The paired phone's approval: when it was signed, and by which methods the owner was authenticated (RFC 8176). */

@@ -14,8 +14,8 @@ use alloc::vec::Vec;
 use core::panic::PanicInfo;
 
 use bandpass_core::{
-    Challenge, ClaimPath, Dcql, Demand, Error, Evidence, Memory, PathSegment, Requirements, Status, Submission,
-    Transaction, Trust, Verified,
+    Binding, Challenge, ClaimPath, Dcql, Demand, Error, Evidence, Memory, PathSegment, Requirements, Status,
+    Submission, Transaction, Trust, Verified,
 };
 #[cfg(feature = "whole")]
 use bandpass_core::{Code, Outcome};
@@ -147,7 +147,15 @@ fn now(request: &Value) -> u64 {
 }
 
 fn challenge(request: &Value) -> Result<Challenge, Error> {
-    let built = Challenge::new(texts(request, "audience"), text(request, "nonce"), now(request))?
+    let built = match binding(request) {
+        Some(binding) => Challenge::bound(binding, now(request))?,
+        None => Challenge::new(texts(request, "audience"), text(request, "nonce"), now(request))?,
+    };
+    let built = match number(request, "measuredDistanceMm") {
+        Some(millimetres) => built.measured_distance(millimetres),
+        None => built,
+    };
+    let built = built
         .max_age(number(request, "maxAge").unwrap_or(Challenge::DEFAULT_MAX_AGE))
         .clock_tolerance(number(request, "clockTolerance").unwrap_or(Challenge::DEFAULT_CLOCK_TOLERANCE))
         .max_status_age(number(request, "statusMaxAge").unwrap_or(Challenge::DEFAULT_STATUS_MAX_AGE))
@@ -155,6 +163,23 @@ fn challenge(request: &Value) -> Result<Challenge, Error> {
     Ok(match member(request, "dcql").as_str() {
         Some(dcql) => built.dcql(Dcql::from_json(dcql.as_bytes())?),
         None => built,
+    })
+}
+
+fn binding(request: &Value) -> Option<Binding> {
+    let binding = request.get("binding")?;
+    let text = |name| text(binding, name);
+    let bytes = |name| member(binding, name).as_str().map(|text| bandpass_core::base64url(text).unwrap_or_default());
+    let (nonce, jwk_thumbprint) = (text("nonce"), bytes("jwkThumbprint"));
+    Some(match member(binding, "type").as_str() {
+        Some("openid4vp") => {
+            Binding::OpenId4Vp { client_id: text("clientId"), nonce, response_uri: text("responseUri"), jwk_thumbprint }
+        }
+        Some("dc-api") => Binding::DcApi { origin: text("origin"), nonce, jwk_thumbprint },
+        _ => Binding::Proximity {
+            session_transcript: bytes("sessionTranscript").unwrap_or_default(),
+            reader_key: bytes("readerKey"),
+        },
     })
 }
 
@@ -276,6 +301,7 @@ fn evidence(evidence: &Evidence) -> Value {
         ("wornSince", evidence.worn_since().into()),
         ("unlockedAt", evidence.unlocked_at().into()),
         ("confirmed", evidence.confirmed().into()),
+        ("distanceMm", evidence.distance_mm().into()),
         ("counter", evidence.counter().into()),
         ("approval", approval.into()),
         ("pairingEpoch", evidence.pairing_epoch().into()),

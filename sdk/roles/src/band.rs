@@ -73,17 +73,7 @@ impl Band {
         now: u64,
         rng: &mut impl CryptoRng,
     ) -> String {
-        self.counter += 1;
-        let mut evidence = Map::new();
-        evidence.insert("counter".into(), self.counter.into());
-        for (name, at) in [("worn_since", self.worn_since), ("unlocked_at", self.unlocked_at)] {
-            if let Some(at) = at {
-                evidence.insert(name.into(), (at / 60 * 60).into());
-            }
-        }
-        if std::mem::take(&mut self.confirmed) {
-            evidence.insert("confirmed".into(), true.into());
-        }
+        let evidence = self.evidence();
         let presented = select(&self.credential, disclose);
         let mut payload = json!({
             "iat": now,
@@ -104,6 +94,22 @@ impl Band {
         }
         let proof = self.key.sign(&json!({"alg": "ES256", "typ": "kb+jwt"}), &payload);
         format!("{presented}{proof}")
+    }
+
+    /// What the band says of the moment, with the next signature's counter.
+    pub(crate) fn evidence(&mut self) -> Map<String, Value> {
+        self.counter += 1;
+        let mut evidence = Map::new();
+        evidence.insert("counter".into(), self.counter.into());
+        for (name, at) in [("worn_since", self.worn_since), ("unlocked_at", self.unlocked_at)] {
+            if let Some(at) = at {
+                evidence.insert(name.into(), (at / 60 * 60).into());
+            }
+        }
+        if std::mem::take(&mut self.confirmed) {
+            evidence.insert("confirmed".into(), true.into());
+        }
+        evidence
     }
 }
 

@@ -4,6 +4,8 @@ use std::fmt;
 
 use base64ct::{Base64UrlUnpadded, Encoding as _};
 use getrandom::SysRng;
+use p256::PublicKey;
+use p256::ecdh::diffie_hellman;
 use p256::ecdsa::signature::Signer as _;
 use p256::ecdsa::{Signature, SigningKey};
 use p256::elliptic_curve::Generate as _;
@@ -97,6 +99,15 @@ impl Key {
         let signed =
             format!("{}.{}", base64url(header.to_string().as_bytes()), base64url(payload.to_string().as_bytes()));
         format!("{signed}.{}", base64url(&self.sign_bytes(signed.as_bytes())))
+    }
+
+    /// The secret that this key shares with another one (ECDH; SEC 1, section 3.3.1); none if `jwk` is no public P-256 key.
+    #[must_use]
+    pub fn shared_secret(&self, jwk: &Value) -> Option<Vec<u8>> {
+        let coordinate = |name| Base64UrlUnpadded::decode_vec(jwk.get(name)?.as_str()?).ok();
+        let public = PublicKey::from_sec1_bytes(&[&[4][..], &coordinate("x")?, &coordinate("y")?].concat()).ok()?;
+        let secret = diffie_hellman(self.key.as_nonzero_scalar(), public.as_affine());
+        Some(secret.raw_secret_bytes().to_vec())
     }
 
     /// An ES256 signature: r and s, 32 bytes each.

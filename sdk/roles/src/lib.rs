@@ -7,9 +7,11 @@
 #![cfg_attr(test, allow(clippy::expect_used, reason = "a test fails by panicking"))]
 
 mod band;
+pub mod cbor;
 pub mod device;
 mod issuer;
 mod key;
+pub mod mdoc;
 mod phone;
 pub mod registry;
 pub mod sd_jwt;

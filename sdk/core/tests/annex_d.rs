@@ -1,0 +1,97 @@
+//! The response of ISO/IEC 18013-5:2021, annex D: other people's bytes, with their root, session and reader's key.
+#![cfg(feature = "mdoc")]
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use bandpass_core::{Binding, Challenge, Code, Error, Requirements, Trust, Verified, Verifier};
+use base64ct::{Base64, Encoding as _};
+use serde_json::{Value, json};
+
+const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/annex-d.json");
+
+struct AnnexD {
+    response: Vec<u8>,
+    verifier: Verifier,
+    binding: Binding,
+    now: u64,
+}
+
+impl AnnexD {
+    /// None in a clone that lies alone, without the folder of other people's vectors beside it.
+    fn read() -> Option<Self> {
+        let Ok(file) = std::fs::read(PATH) else {
+            println!("left out: {PATH} is not there");
+            return None;
+        };
+        let data: Value = serde_json::from_slice(&file).expect("JSON");
+        let bytes = |name: &str| base16(data[name].as_str().expect(name));
+        let root = Base64::encode_string(&bytes("iaca_root_der"));
+        let trust = json!({"issuers": [{"iss": "utopia", "x5c_roots": [root], "doctypes": ["org.iso.18013.5.1.mDL"]}]});
+        Some(Self {
+            response: bytes("device_response"),
+            verifier: Verifier::new(Trust::from_json(trust.to_string().as_bytes()).expect("a trust list")),
+            binding: Binding::Proximity {
+                session_transcript: bytes("session_transcript_bytes"),
+                reader_key: Some(bytes("ereader_private_key_d")),
+            },
+            now: data["valid_at"].as_u64().expect("a time"),
+        })
+    }
+
+    fn verify(&self, response: &[u8], binding: Binding, now: u64) -> Result<Verified, Error> {
+        let challenge = Challenge::bound(binding, now)?;
+        self.verifier.submit(response, challenge).verify("", &Requirements::default())
+    }
+
+    fn code(&self, binding: Binding, now: u64) -> Option<Code> {
+        self.verify(&self.response, binding, now).err().map(|error| error.code())
+    }
+}
+
+fn base16(text: &str) -> Vec<u8> {
+    let digits = text.as_bytes().chunks(2).map(|pair| core::str::from_utf8(pair).expect("ASCII"));
+    digits.map(|pair| u8::from_str_radix(pair, 16).expect("a digit")).collect()
+}
+
+#[test]
+fn it_verifies_with_its_chain_and_its_mac() {
+    let Some(data) = AnnexD::read() else { return };
+    let verified = data.verify(&data.response, data.binding.clone(), data.now).expect("verifies");
+    assert_eq!((verified.issuer(), verified.credential_type()), ("utopia", Some("org.iso.18013.5.1.mDL")));
+    let elements = verified.claims()["org.iso.18013.5.1"].as_object().expect("elements");
+    assert_eq!(elements["family_name"], "Doe");
+    assert_eq!(elements["issue_date"], "2019-10-20");
+    assert_eq!(elements.len(), 6);
+    assert!(verified.evidence().is_none());
+}
+
+#[test]
+fn another_time_session_or_key_is_refused() {
+    let Some(data) = AnnexD::read() else { return };
+    let Binding::Proximity { session_transcript, reader_key } = data.binding.clone() else { unreachable!("it is") };
+    let year = 366 * 86_400;
+    assert_eq!(data.code(data.binding.clone(), data.now - year), Some(Code::IssuerNotYetValid));
+    assert_eq!(data.code(data.binding.clone(), data.now + year), Some(Code::IssuerExpired));
+    let without = Binding::Proximity { session_transcript: session_transcript.clone(), reader_key: None };
+    assert_eq!(data.code(without, data.now), Some(Code::HolderReaderKey));
+    let mut other = reader_key.clone().expect("a key");
+    other[31] ^= 1;
+    let other = Binding::Proximity { session_transcript: session_transcript.clone(), reader_key: Some(other) };
+    assert_eq!(data.code(other, data.now), Some(Code::HolderSignature));
+    let mut other = session_transcript;
+    *other.last_mut().expect("a byte") ^= 1;
+    let other = Binding::Proximity { session_transcript: other, reader_key };
+    assert_eq!(data.code(other, data.now), Some(Code::HolderSignature));
+}
+
+#[test]
+fn every_bit_counts() {
+    let Some(data) = AnnexD::read() else { return };
+    let mut tried = 0;
+    for bit in 0..data.response.len() * 8 {
+        let mut changed = data.response.clone();
+        changed[bit / 8] ^= 1 << (bit % 8);
+        assert!(data.verify(&changed, data.binding.clone(), data.now).is_err(), "bit {bit}");
+        tried += 1;
+    }
+    println!("{tried} responses");
+}
