@@ -1,5 +1,6 @@
 //! Band, reader and phone as processes that speak over a virtual Bluetooth link: `bridge.py` connects their standard
 //! input and output. What each of them finds it says on standard error, as a line of JSON.
+#![expect(clippy::indexing_slicing, reason = "members are set in JSON that was made here")]
 
 mod pipe;
 mod proof;
@@ -41,7 +42,7 @@ fn main() -> Result<()> {
             println!("{}", key.thumbprint());
             return Ok(());
         }
-        Program::Band(options) => proximity::band(options)?,
+        Program::Band(options) => proximity::band(&options)?,
         Program::Reader(options) => proximity::reader(&options)?,
         Program::Wrist(options) => wrist::wrist(&options)?,
         Program::Phone(options) => wrist::phone(&options)?,

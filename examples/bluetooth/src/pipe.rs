@@ -1,6 +1,6 @@
 //! What goes to `bridge.py` and comes from it: frames, described there.
 
-use std::io::{Read, Write as _, stdin, stdout};
+use std::io::{Read as _, Stdout, Write as _, stdin, stdout};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
@@ -23,52 +23,55 @@ pub(crate) enum Frame {
 }
 
 /// The bridge's side of standard input and output.
-pub(crate) struct Pipe(Receiver<Result<Frame>>);
+pub(crate) struct Pipe {
+    frames: Receiver<Result<Frame>>,
+    out: Stdout,
+}
 
 impl Pipe {
     pub(crate) fn open() -> Self {
-        let (sender, receiver) = channel();
+        let (sender, frames) = channel();
         thread::spawn(move || while sender.send(read()).is_ok() {});
-        Self(receiver)
+        Self { frames, out: stdout() }
     }
 
     /// The next frame. None if the other end keeps silent.
     pub(crate) fn next(&self) -> Result<Option<Frame>> {
-        self.0.recv_timeout(PATIENCE).ok().transpose()
+        self.frames.recv_timeout(PATIENCE).ok().transpose()
     }
 
     /// Advertises a service, and has a tap give an engagement to whoever taps.
     pub(crate) fn advertise(&self, service: Uuid, engagement: &[u8]) -> Result<()> {
-        write(b'A', &[&service, engagement].concat())
+        self.write(b'A', &[&service, engagement].concat())
     }
 
     pub(crate) fn connect(&self, service: Uuid) -> Result<()> {
-        write(b'S', &service)
+        self.write(b'S', &service)
     }
 
     pub(crate) fn send(&self, values: impl IntoIterator<Item = Value>) -> Result<()> {
         for (characteristic, value) in values {
             let place = Characteristic::ALL.iter().position(|other| *other == characteristic).context("one of all")?;
-            write(b'V', &[&[u8::try_from(place + 1)?], &value[..]].concat())?;
+            self.write(b'V', &[&[u8::try_from(place + 1)?], &value[..]].concat())?;
         }
         Ok(())
     }
 
     /// Whether the other device shows the same number.
     pub(crate) fn compared(&self, same: bool) -> Result<()> {
-        write(b'N', &[same.into()])
+        self.write(b'N', &[same.into()])
     }
 
     pub(crate) fn disconnect(&self) -> Result<()> {
-        write(b'D', &[])
+        self.write(b'D', &[])
     }
-}
 
-fn write(kind: u8, rest: &[u8]) -> Result<()> {
-    let length = u32::try_from(1 + rest.len())?.to_be_bytes();
-    let mut stdout = stdout().lock();
-    stdout.write_all(&[&length, &[kind][..], rest].concat())?;
-    Ok(stdout.flush()?)
+    fn write(&self, kind: u8, rest: &[u8]) -> Result<()> {
+        let length = u32::try_from(1 + rest.len())?.to_be_bytes();
+        let mut out = self.out.lock();
+        out.write_all(&[&length, &[kind][..], rest].concat())?;
+        Ok(out.flush()?)
+    }
 }
 
 fn read() -> Result<Frame> {

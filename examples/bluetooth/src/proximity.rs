@@ -48,7 +48,7 @@ pub(crate) struct ReaderOptions {
 }
 
 /// A band that was tapped, until the reader leaves. Says what it did.
-pub(crate) fn band(options: BandOptions) -> Result<Value> {
+pub(crate) fn band(options: &BandOptions) -> Result<Value> {
     let key = crate::key(&options.key)?;
     let pipe = Pipe::open();
     let mut service = Uuid::default();

@@ -1,5 +1,5 @@
 //! Band, reader and phone as processes on virtual links: bumble's, which `cargo xtask setup` installs.
-#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
 
