@@ -2,8 +2,9 @@
 
     bridge.py [--mtu N] [--relay [--alters]] [--paired [--stranger]] PERIPHERAL -- CENTRAL
 
-PERIPHERAL and CENTRAL are commands. This program moves bytes between their standard input and output and the attributes of
-a GATT service, and hands the peripheral's engagement to the central, as a tap does. It knows nothing of what is in them.
+PERIPHERAL and CENTRAL are commands. This program moves bytes between their standard input and output and the
+attributes of a GATT service, and hands the peripheral's engagement to the central, as a tap does. It knows nothing of
+what is in them.
 
 A frame is a length (4 bytes, big-endian), a letter and the rest:
 
@@ -14,7 +15,7 @@ A frame is a length (4 bytes, big-endian), a letter and the rest:
     N yes or no (1, 0)       are they equal?  N digits          show this number (LE Secure Connections)
     D                        disconnect       D                 disconnected
 
-A service has 16 bytes. Characteristics are numbered 1, 2, 3 as in ISO/IEC 18013-5:2021, table 5.
+A service has 16 bytes. Characteristics are numbered 1, 2, 3 as in ISO/IEC 18013-5:2021, table 11.
 """
 
 import argparse
@@ -269,7 +270,7 @@ def main():
     parser.add_argument("--relay", action="store_true", help="no common link: an attacker's two radios between them")
     parser.add_argument("--alters", action="store_true", help="the attacker changes what the peripheral says")
     parser.add_argument("--paired", action="store_true", help="LE Secure Connections by numeric comparison")
-    parser.add_argument("--stranger", action="store_true", help="the peripheral wants a pairing, the central makes none")
+    parser.add_argument("--stranger", action="store_true", help="the central pairs with nobody")
     parser.add_argument("commands", nargs=argparse.REMAINDER)
     options = parser.parse_args()
     middle = options.commands.index("--")

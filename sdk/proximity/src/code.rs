@@ -16,7 +16,7 @@ bandpass_core::codes! {
     /// An ephemeral key is not an uncompressed point of P-256, or not the one that was engaged with.
     Key = "session.key" in "ISO/IEC 18013-5, 9.1.1.4",
     /// The MTU is smaller than any that Bluetooth Low Energy has.
-    Mtu = "session.mtu" in "Bluetooth Core 5.2, 3.F.3.2.8",
+    Mtu = "session.mtu" in "Bluetooth Core 5.2, 3.G.5.2.1",
     /// A value came on a characteristic that is not for it, before the session was started, or after its end.
     Order = "session.order" in "ISO/IEC 18013-5, 8.3.3.1.1.5",
     /// The state characteristic got a value that is neither start nor end, or start a second time.

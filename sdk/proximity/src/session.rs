@@ -12,7 +12,7 @@ use crate::code::Code;
 use crate::key::EphemeralKey;
 use crate::message::{SessionData, Status};
 
-/// An encrypted session (ISO/IEC 18013-5:2021, 9.1.1). Whatever is refused ends it, and its keys are gone then.
+/// An encrypted session (ISO/IEC 18013-5:2021, 9.1.1). Whatever is refused ends it, and what encrypts is gone then.
 pub struct Session {
     /// None once it is over.
     halves: Option<(Sealing, Opening)>,

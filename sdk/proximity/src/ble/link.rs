@@ -62,7 +62,7 @@ impl Link {
     /// A connection with this MTU.
     ///
     /// # Errors
-    /// [`Code::Mtu`] if it is too small.
+    /// [`Code::Mtu`] if it is below 23, which every device has.
     pub fn new(role: Role, mtu: u16) -> Result<Self, Code> {
         if mtu < MIN_MTU {
             return Err(Code::Mtu);
@@ -86,7 +86,7 @@ impl Link {
         Ok((Characteristic::State, [START].into()))
     }
 
-    /// The values that a message goes as, in this order.
+    /// The values that a message goes as, in this order. They have at most MTU - 3 bytes, and at most 512.
     ///
     /// # Errors
     /// [`Code::Order`] before the start or after the end.
@@ -98,7 +98,7 @@ impl Link {
             Role::Band => Characteristic::ServerToClient,
             Role::Reader => Characteristic::ClientToServer,
         };
-        Ok(chunks(message, self.mtu)?.map(|chunk| (characteristic, chunk)).collect())
+        Ok(chunks(message, self.mtu).map(|chunk| (characteristic, chunk)).collect())
     }
 
     /// Ends the link; the value tells the other side.

@@ -4,13 +4,12 @@
 mod chunks;
 mod link;
 
-pub use chunks::{MAX_CHUNK, MIN_MTU, Reassembly, chunks};
 pub use link::{Event, Link, MAX_REQUEST_BYTES, MAX_RESPONSE_BYTES, Role, Value};
 
 /// A UUID of 128 bits, the first byte first, as it is written. In advertising data it comes with its last byte first.
 pub type Uuid = [u8; 16];
 
-/// The characteristics of the band's service (table 5).
+/// The characteristics of the band's service (section 8.3.3.1.1.4, table 11).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Characteristic {
     /// Start and end; notify, write without response.

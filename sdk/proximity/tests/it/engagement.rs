@@ -55,6 +55,7 @@ fn what_is_refused() {
     assert_eq!(changed("8201d8", "8202d8"), Some(Code::Unsupported), "cipher suite");
     assert_eq!(changed("a4010220", "a4010320"), Some(Code::Key), "kty");
     assert_eq!(changed("2001215820", "2002215820"), Some(Code::Key), "crv");
+    assert_eq!(changed("584ba4010220", "584da50102032620"), Some(Code::Key), "a member more");
     assert_eq!(changed("5a88d1", "5a88d2"), Some(Code::Key), "off the curve");
     assert_eq!(changed("fc670281", "fc660281"), Some(Code::Key), "off the curve");
     assert_eq!(changed("a30063", "a20063"), Some(Code::Engagement), "something after the end");
@@ -65,6 +66,25 @@ fn what_is_refused() {
     for text in ["", "mdoc:", "MDOC:owBj", "mdoc://owBj", "mdoc:owBj=", "mdoc:*"] {
         assert_eq!(Reader::by_qr(text).expect_err(text), Code::Engagement);
     }
+}
+
+/// A service alone makes no peripheral, nor does a carrier that is not the engagement's.
+#[test]
+fn carriers() {
+    let (band, _) = band_and_reader();
+    let select = hex(band.handover_select().expect("a tap"));
+    let changed = |from: &str, to: &str| {
+        assert_eq!(select.matches(from).count(), 1, "{from}");
+        Reader::by_nfc(&unhex(&select.replace(from, to)), None).map(|reader| reader.service())
+    };
+    // LE roles: peripheral only, central only, both.
+    assert_eq!(changed("021c001107", "021c001107").expect("read"), Ok(SERVICE));
+    assert_eq!(changed("021c001107", "021c011107").expect("read"), Err(Code::Carrier));
+    assert_eq!(changed("021c001107", "021c021107").expect("read"), Ok(SERVICE));
+    assert_eq!(changed("01013001046d646f63", "01013001046d646f64").expect("read"), Err(Code::Carrier));
+    assert_eq!(changed("01013001046d646f63", "01013101046d646f63").expect("read"), Err(Code::Carrier));
+    assert_eq!(changed("1107", "1207").expect_err("beyond its end"), Code::Handover);
+    assert_eq!(changed("487315", "487325").expect_err("version 2"), Code::Handover);
 }
 
 /// Nothing that a tap may bring is read beyond its end, and what is read is what is in the transcript.

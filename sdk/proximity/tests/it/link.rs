@@ -1,38 +1,53 @@
 //! Framing and the link's states.
 
 use bandpass_proximity::Code;
-use bandpass_proximity::ble::{
-    Characteristic, Event, Link, MAX_CHUNK, MAX_REQUEST_BYTES, MAX_RESPONSE_BYTES, MIN_MTU, Reassembly, Role, chunks,
-};
+use bandpass_proximity::ble::{Characteristic, Event, Link, MAX_REQUEST_BYTES, MAX_RESPONSE_BYTES, Role};
 use proptest::prelude::*;
 
 use Characteristic::{ClientToServer, ServerToClient, State};
 
-/// The largest MTU of ATT over which an attribute's value fits, and some more.
-const MTUS: std::ops::RangeInclusive<u16> = MIN_MTU..=517;
+/// From the smallest MTU to the largest that Android has.
+const MTUS: std::ops::RangeInclusive<u16> = 23..=517;
 
+fn connected(mtu: u16) -> (Link, Link) {
+    (Link::new(Role::Band, mtu).expect("an MTU"), Link::new(Role::Reader, mtu).expect("an MTU"))
+}
+
+fn started(mtu: u16) -> (Link, Link) {
+    let (mut band, mut reader) = connected(mtu);
+    let (characteristic, value) = reader.start().expect("the first");
+    assert_eq!((characteristic, &value[..]), (State, &[1][..]));
+    assert_eq!(band.received(characteristic, &value), Ok(Event::Started));
+    (band, reader)
+}
+
+/// A message, cut by a band and put together by a reader.
 fn reassembled(message: &[u8], mtu: u16) -> Vec<u8> {
-    let mut reassembly = Reassembly::new(message.len());
-    let chunks = chunks(message, mtu).expect("an MTU").collect::<Vec<_>>();
-    let room = usize::from(MAX_CHUNK.min(mtu - 3));
-    let (last, others) = chunks.split_last().expect("at least one");
-    assert!(last.len() <= room && others.iter().all(|chunk| chunk.len() == room), "MTU {mtu}");
-    for chunk in others {
-        assert_eq!(reassembly.push(chunk), Ok(None));
+    let (band, mut reader) = started(mtu);
+    let values = band.send(message).expect("started");
+    let room = usize::from(mtu - 3).min(512);
+    let (last, others) = values.split_last().expect("at least one");
+    assert!(last.1.len() <= room && others.iter().all(|(_, chunk)| chunk.len() == room), "MTU {mtu}");
+    for (characteristic, chunk) in others {
+        assert_eq!(reader.received(*characteristic, chunk), Ok(Event::Chunk));
     }
-    reassembly.push(last).expect("good").expect("whole")
+    match reader.received(last.0, &last.1) {
+        Ok(Event::Message(message)) => message,
+        other => panic!("{other:?}"),
+    }
 }
 
 /// Every MTU with every length about a multiple of what a chunk takes.
 #[test]
 fn every_mtu() {
     for mtu in MTUS {
-        let room = usize::from(MAX_CHUNK.min(mtu - 3)) - 1;
+        let room = usize::from(mtu - 3).min(512) - 1;
         for length in [1, room - 1, room, room + 1, 2 * room, 2 * room + 1, 2_048] {
             let message = (0..length).map(|place| u8::try_from(place % 251).expect("small")).collect::<Vec<_>>();
             assert_eq!(reassembled(&message, mtu), message);
         }
     }
+    assert_eq!(Link::new(Role::Band, 22).err(), Some(Code::Mtu));
 }
 
 proptest! {
@@ -43,17 +58,17 @@ proptest! {
 
     /// However the chunks are cut, a limit holds.
     #[test]
-    fn limits(cut in prop::collection::vec(1..600_usize, 1..40), max_bytes in 1..4_000_usize) {
-        let mut reassembly = Reassembly::new(max_bytes);
+    fn limits(cut in prop::collection::vec(1..1_000_usize, 20..60)) {
+        let (mut band, _) = started(247);
         let mut total = 0;
         for length in cut {
             total += length;
-            let pushed = reassembly.push(&[&[1], &vec![7; length][..]].concat());
-            if total > max_bytes {
-                prop_assert_eq!(pushed, Err(Code::TooLarge));
+            let received = band.received(ClientToServer, &[&[1], &vec![7; length][..]].concat());
+            if total > MAX_REQUEST_BYTES {
+                prop_assert_eq!(received, Err(Code::TooLarge));
                 break;
             }
-            prop_assert_eq!(pushed, Ok(None));
+            prop_assert_eq!(received, Ok(Event::Chunk));
         }
     }
 }
@@ -61,28 +76,15 @@ proptest! {
 #[test]
 fn chunks_that_are_refused() {
     for chunk in [&[][..], &[0], &[1], &[2, 0], &[0xff, 0]] {
-        assert_eq!(Reassembly::new(10).push(chunk), Err(Code::Chunk), "{chunk:?}");
+        let (mut band, _) = started(247);
+        assert_eq!(band.received(ClientToServer, chunk), Err(Code::Chunk), "{chunk:?}");
+        assert_eq!(band.received(ClientToServer, &[0, 1]), Err(Code::Order), "it is over");
     }
-    assert_eq!(chunks(b"x", MIN_MTU - 1).err(), Some(Code::Mtu));
-    assert_eq!(Link::new(Role::Band, 22).err(), Some(Code::Mtu));
-    assert_eq!(chunks(b"", MIN_MTU).expect("an MTU").count(), 0);
-}
-
-fn connected() -> (Link, Link) {
-    (Link::new(Role::Band, 247).expect("an MTU"), Link::new(Role::Reader, 247).expect("an MTU"))
-}
-
-fn started() -> (Link, Link) {
-    let (mut band, mut reader) = connected();
-    let (characteristic, value) = reader.start().expect("the first");
-    assert_eq!((characteristic, &value[..]), (State, &[1][..]));
-    assert_eq!(band.received(characteristic, &value), Ok(Event::Started));
-    (band, reader)
 }
 
 #[test]
 fn a_conversation() {
-    let (mut band, mut reader) = started();
+    let (mut band, mut reader) = started(247);
     for through in [ClientToServer, ServerToClient] {
         let by_band = through == ServerToClient;
         let (sender, receiver) = if by_band { (&mut band, &mut reader) } else { (&mut reader, &mut band) };
@@ -106,7 +108,7 @@ fn a_conversation() {
 
 #[test]
 fn what_is_out_of_turn() {
-    let (mut band, mut reader) = connected();
+    let (mut band, mut reader) = connected(247);
     assert_eq!(band.start(), Err(Code::Order));
     assert_eq!(band.send(b"x"), Err(Code::Order));
     assert_eq!(band.received(ClientToServer, &[0, 1]), Err(Code::Order));
@@ -114,13 +116,13 @@ fn what_is_out_of_turn() {
     assert_eq!(reader.received(ServerToClient, &[0, 1]), Err(Code::Order));
 
     for (value, due) in [(&[1][..], Code::State), (&[], Code::State), (&[3], Code::State), (&[2, 0], Code::State)] {
-        let (mut band, mut reader) = started();
+        let (mut band, mut reader) = started(247);
         assert_eq!(band.received(State, value), Err(due));
         assert_eq!(reader.start(), Err(Code::Order));
         assert_eq!(reader.received(State, value), Err(due));
         assert_eq!(band.received(ClientToServer, &[0, 1]), Err(Code::Order), "it is over");
     }
-    let (mut band, mut reader) = started();
+    let (mut band, mut reader) = started(247);
     assert_eq!(band.received(ServerToClient, &[0, 1]), Err(Code::Order), "its own");
     assert_eq!(reader.received(ClientToServer, &[0, 1]), Err(Code::Order), "its own");
 }
@@ -140,12 +142,12 @@ fn what_is_too_large() {
         }
         unreachable!("a limit");
     };
-    let (mut band, mut reader) = started();
+    let (mut band, mut reader) = started(247);
     limit(&mut band, ClientToServer, MAX_REQUEST_BYTES);
     limit(&mut reader, ServerToClient, MAX_RESPONSE_BYTES);
 }
 
-/// ISO/IEC 18013-5:2021, table 5.
+/// ISO/IEC 18013-5:2021, 8.3.3.1.1.4, table 11.
 #[test]
 fn uuids() {
     let uuids = Characteristic::ALL.map(|characteristic| super::hex(&characteristic.uuid()));

@@ -1,5 +1,5 @@
 //! The session as band and reader see it.
-#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 mod annex_d;
 mod engagement;
