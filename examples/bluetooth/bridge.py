@@ -258,7 +258,11 @@ async def run(options, commands):
         await at_reader.advertise(service)
 
     await asyncio.gather(serve(band, peripheral), serve(reader, central))
-    await asyncio.gather(*connecting)
+    for task in connecting:
+        if task.done():
+            task.result()
+        else:
+            task.cancel()
     return await band.process.wait() or await reader.process.wait()
 
 

@@ -13,8 +13,10 @@ bandpass_core::codes! {
     Unsupported = "session.unsupported" in "ISO/IEC 18013-5, 8.2.1.1",
     /// The band does not offer Bluetooth Low Energy in mdoc peripheral server mode.
     Carrier = "session.carrier" in "ISO/IEC 18013-5, 8.2.1.1",
-    /// An ephemeral key is not an uncompressed point of P-256, or not the one that was engaged with.
+    /// An ephemeral public key is not an uncompressed point of P-256.
     Key = "session.key" in "ISO/IEC 18013-5, 9.1.1.4",
+    /// The handover that a band is to engage by is for another key than the band's.
+    OtherKey = "session.other-key" in "ISO/IEC 18013-5, 9.1.1.4",
     /// The MTU is smaller than any that Bluetooth Low Energy has.
     Mtu = "session.mtu" in "Bluetooth Core 5.2, 3.G.5.2.1",
     /// A value came on a characteristic that is not for it, before the session was started, or after its end.

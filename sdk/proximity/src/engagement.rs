@@ -44,7 +44,7 @@ impl Band {
     pub fn by_handover(key: EphemeralKey, select: Vec<u8>, request: Option<Vec<u8>>) -> Result<Self, Code> {
         let device_engagement = ndef::Selected::read(&select)?.device_engagement.to_vec();
         if Some(DeviceEngagement::read(&device_engagement)?.key) != public_key(&key.cose_key()) {
-            return Err(Code::Key);
+            return Err(Code::OtherKey);
         }
         Ok(Self { key, device_engagement, handover: Handover::Nfc { select, request } })
     }

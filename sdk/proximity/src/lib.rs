@@ -58,5 +58,4 @@ mod transcript;
 pub use code::Code;
 pub use engagement::{Band, Reader};
 pub use key::EphemeralKey;
-pub use message::Status;
 pub use session::{Received, Session};

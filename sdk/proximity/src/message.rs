@@ -12,7 +12,7 @@ const STATUS: &[u8] = b"\x66status";
 
 /// Status codes; each terminates the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
+pub(crate) enum Status {
     /// 10: a message could not be decrypted.
     Encryption,
     /// 11: a message could not be decoded.

@@ -18,9 +18,8 @@ const DEVICE_ENGAGEMENT: &[u8] = b"iso.org:18013:deviceengagement";
 /// Types of advertising data (Bluetooth Core Specification Supplement, part A).
 const SERVICES: [u8; 2] = [0x06, 0x07];
 const LE_ROLE: u8 = 0x1c;
-/// The role of one that can only be a peripheral, and that of one that can only be central.
-const PERIPHERAL: u8 = 0;
-const CENTRAL: u8 = 1;
+/// Roles of one that can be a peripheral: only that, or rather that than central, or rather central.
+const PERIPHERAL: [u8; 3] = [0, 2, 3];
 
 struct Record<'a> {
     format: u8,
@@ -43,7 +42,7 @@ pub(crate) fn handover_select(device_engagement: &[u8], service: Uuid) -> Vec<u8
     let select = [&[0x15], &message(&[carrier])[..]].concat();
     // UUIDs are sent with the last byte first.
     let uuid = service.iter().rev().copied().collect::<Vec<_>>();
-    let ble = [&[2, LE_ROLE, PERIPHERAL, 17, SERVICES[1]], &uuid[..]].concat();
+    let ble = [&[2, LE_ROLE, PERIPHERAL[0], 17, SERVICES[1]], &uuid[..]].concat();
     message(&[
         Record { format: WELL_KNOWN, kind: HANDOVER_SELECT, id: b"", payload: &select },
         Record { format: MEDIA, kind: BLE, id: b"0", payload: &ble },
@@ -77,7 +76,7 @@ impl<'a> Selected<'a> {
                 let (Some(role), Some(uuids)) = (find(&[LE_ROLE]), find(&SERVICES)) else { continue };
                 let mut uuid = Uuid::try_from(uuids.get(..16)?).ok()?;
                 uuid.reverse();
-                if role != [CENTRAL] && auxiliary.contains(&engagement.id) {
+                if matches!(role, [role] if PERIPHERAL.contains(role)) && auxiliary.contains(&engagement.id) {
                     service = service.or(Some(uuid));
                 }
             }

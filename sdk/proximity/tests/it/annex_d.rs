@@ -99,5 +99,5 @@ fn every_bit_counts() {
         assert!(band.establish(&altered).is_err(), "byte {place}");
     }
     let other = annex.band(key(&annex.reader_key));
-    assert_eq!(other.expect_err("the engagement names another key"), Code::Key);
+    assert_eq!(other.expect_err("the engagement names another key"), Code::OtherKey);
 }

@@ -81,6 +81,7 @@ fn carriers() {
     assert_eq!(changed("021c001107", "021c001107").expect("read"), Ok(SERVICE));
     assert_eq!(changed("021c001107", "021c011107").expect("read"), Err(Code::Carrier));
     assert_eq!(changed("021c001107", "021c021107").expect("read"), Ok(SERVICE));
+    assert_eq!(changed("021c001107", "021c041107").expect("read"), Err(Code::Carrier));
     assert_eq!(changed("01013001046d646f63", "01013001046d646f64").expect("read"), Err(Code::Carrier));
     assert_eq!(changed("01013001046d646f63", "01013101046d646f63").expect("read"), Err(Code::Carrier));
     assert_eq!(changed("1107", "1207").expect_err("beyond its end"), Code::Handover);
