@@ -17,6 +17,7 @@ mod mutate;
 mod parsers;
 mod queries;
 mod reference;
+mod session;
 mod status;
 mod token;
 mod vectors;
@@ -47,6 +48,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "mdoc", weight: 2, run: mdoc::mdoc, seeds: mdoc::seeds },
     Target { name: "dcql", weight: 1, run: queries::dcql, seeds: queries::dcql_seeds },
     Target { name: "submission", weight: 1, run: queries::submission, seeds: queries::submission_seeds },
+    Target { name: "session", weight: 1, run: session::session, seeds: session::seeds },
     Target { name: "tamper", weight: 2, run: verify::tamper, seeds: verify::tamper_seeds },
     Target { name: "verify", weight: 4, run: verify::verify, seeds: verify::verify_seeds },
 ];

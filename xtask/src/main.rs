@@ -127,12 +127,14 @@ fn test(project: &Project, arguments: &[String]) -> Result<()> {
     setup::everything(project)?;
     build::everything(project)?;
     // A target without an operating system: what builds here needs no std.
-    step("core without std", || {
+    step("core and session without std", || {
         run(project.cargo("check").args([
             "--profile",
             "guest",
             "--package",
             "bandpass-core",
+            "--package",
+            "bandpass-proximity",
             "--target",
             setup::BARE_METAL,
         ]))
