@@ -162,7 +162,9 @@ impl Certified {
         Certificate { key: 16, issuer_key: 16, ..ROOT }.der()
     }
 
+    /// As long as the root, for libraries that judge by the clock.
     fn new(certificate: &Certificate) -> Result<Self> {
+        let certificate = Certificate { starts: ROOT.starts, ends: ROOT.ends, ..certificate.clone() };
         Ok(Self { key: Key::from_bytes(&[certificate.key; 32])?, certificate: certificate.der()?, root: ROOT.der()? })
     }
 }

@@ -42,8 +42,10 @@ verifier.verify('token', { ...challenge, now: Date.now() })
 verifier.verify('token', { ...expected, require: { unlockedWithn: 60 } })
 // @ts-expect-error a demand is made in words
 verifier.verify('token', { ...expected, require: { worn: true } })
-// @ts-expect-error a token is text
-verifier.verify(new Uint8Array(), expected)
+// @ts-expect-error a token is text, bytes, or an object of them
+verifier.verify(7, expected)
+// @ts-expect-error an audience and a binding
+verifier.verify('token', { ...expected, binding: { type: 'dc-api', origin: 'a' } })
 verifier.verify('token', { ...expected, require: { worn: 'required', claims: [['nationalities', null], ['a', 0]] } })
 
 const outcomes: ('passed' | 'failed' | 'not-reached' | 'not-applicable')[] = verifier
