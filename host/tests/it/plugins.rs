@@ -117,7 +117,7 @@ fn by_hand(body: &str) -> Vec<u8> {
     let wit = concat!(env!("CARGO_MANIFEST_DIR"), "/../wit");
     let (package, _) = resolve.push_dir(wit).expect("the WIT package");
     let world = resolve.select_world(&[package], Some("merchant-policy")).expect("a world");
-    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false).expect("embedded");
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).expect("embedded");
     ComponentEncoder::default().validate(true).module(&module).expect("a module").encode().expect("a component")
 }
 
