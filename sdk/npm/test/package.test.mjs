@@ -46,13 +46,13 @@ function modules(file, found = new Set()) {
 
 const gzipped = (file) => gzipSync(readFileSync(join(PACKAGE, file)), { level: 9 }).length
 
-for (const [entry, wasm, most] of [['web.js', 'verifier', 100], ['sd-jwt/web.js', 'sd-jwt', 70]]) {
+for (const [entry, wasm, most] of [['web.js', 'verifier', 124], ['sd-jwt/web.js', 'sd-jwt', 70]]) {
   test(`${entry}: ${most} KiB with its WebAssembly`, () => {
     const [module, glue] = [gzipped(`wasm/${wasm}.wasm`), gzipped(`wasm/${wasm}.js`)]
     const scripts = [...modules(entry)].map(gzipped).reduce((sum, bytes) => sum + bytes, 0)
     console.log(`${entry}: ${module} bytes of WebAssembly, ${glue} of glue, ${scripts} of JavaScript with it, gzipped`)
     assert(module + glue <= most * 1024)
-    assert(scripts < 8 * 1024)
+    assert(scripts < 8.5 * 1024)
   })
 }
 
