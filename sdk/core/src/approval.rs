@@ -72,12 +72,13 @@ impl Approval {
         let text = |name| jws.payload.get(name).and_then(Value::as_str).ok_or_else(|| malformed(name));
         let band_thumbprint = text("band_jkt")?;
         // In proximity `session` stands in place of the others.
-        let in_session =
-            challenge.proximity().map(|session| Ok::<_, Error>((session, text("session")?))).transpose()?;
-        let in_request = match in_session {
+        let in_request = match challenge.proximity() {
             None => Some((text("aud")?, text("nonce")?)),
             Some(_) => None,
         };
+        #[cfg(feature = "mdoc")]
+        let in_session =
+            challenge.proximity().map(|session| Ok::<_, Error>((session, text("session")?))).transpose()?;
         text("jti")?;
         let signed_at = integer(jws.payload.get("iat")).ok_or_else(|| malformed("iat"))?;
         // RFC 7519, sections 4.1.4 and 4.1.5, for those who add them.
@@ -102,6 +103,7 @@ impl Approval {
             }
             trace.passed(&[Code::ApprovalNonce]);
         }
+        #[cfg(feature = "mdoc")]
         if let Some((session, found)) = in_session {
             if found != session {
                 let error = Error::new(Code::ApprovalSession, "the approval is for another session");

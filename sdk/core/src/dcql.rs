@@ -213,9 +213,11 @@ impl CredentialQuery {
         let (mut claims, mut claim_ids) = (Vec::<ClaimQuery>::new(), Places::default());
         for (place, value) in items(query.get("claims")).iter().enumerate() {
             let query = match format {
-                MDOC => ClaimQuery::of_mdoc(value, text(meta, "doctype_value")).ok_or_else(|| {
-                    malformed("a path is not a namespace and an element", &item_of(&member_of(at, "claims"), place))
-                })?,
+                MDOC if cfg!(feature = "mdoc") => {
+                    ClaimQuery::of_mdoc(value, text(meta, "doctype_value")).ok_or_else(|| {
+                        malformed("a path is not a namespace and an element", &item_of(&member_of(at, "claims"), place))
+                    })?
+                }
                 _ => ClaimQuery::parse(value),
             };
             let is_known = value.get("id").is_some() && !claim_ids.insert(text(value, "id").to_owned(), place);
@@ -239,7 +241,11 @@ impl CredentialQuery {
             id: text(query, "id").to_owned(),
             multiple: flag(query, "multiple", false),
             holder_binding: flag(query, "require_cryptographic_holder_binding", true),
-            format: [Format::SdJwt, Format::Mdoc].into_iter().find(|known| known.name() == format),
+            format: match format {
+                SD_JWT_VC => Some(Format::SdJwt),
+                MDOC => Some(Format::Mdoc),
+                _ => None,
+            },
             types: match meta.get("doctype_value") {
                 Some(Value::String(doctype)) if format == MDOC => [doctype.clone()].into(),
                 _ => strings(meta.get("vct_values")).unwrap_or_default(),

@@ -73,6 +73,7 @@ codes! {
     /// well-formed `DeviceResponse` without members that nobody knows (ISO/IEC 18013-5, section 8.3.2.1.2.2).
     TokenMalformed = "token.malformed" in "RFC 9901, 4",
     /// The wallet says that it could not answer: `status` of the `DeviceResponse` is not 0.
+    #[cfg(feature = "mdoc")]
     TokenStatus = "token.status" in "ISO 18013-5, 8.3.2.1.2.3",
     /// The submission holds no presentation for the query.
     TokenMissing = "token.missing" in "OpenID4VP 1.0, 8.1",
@@ -118,18 +119,21 @@ codes! {
     /// A disclosure belongs to no digest.
     DisclosureUnreferenced = "disclosure.unreferenced" in "RFC 9901, 7.1 (5)",
     /// A disclosed element is not what the issuer signed: it has another digest.
+    #[cfg(feature = "mdoc")]
     DisclosureMismatch = "disclosure.mismatch" in "ISO 18013-5, 9.3.1",
     /// A claim that is needed is missing or of the wrong type.
     CredentialClaim = "credential.claim" in "SD-JWT VC, 2.2.2.2",
     /// `vct`, or `docType`, is not one that this issuer is trusted for.
     CredentialType = "credential.type" in "SD-JWT VC, 2.2.2.1",
     /// The document is said to be of another `docType` than the issuer signed.
+    #[cfg(feature = "mdoc")]
     CredentialDoctype = "credential.doctype" in "ISO 18013-5, 9.3.1",
     /// `nbf` or `iat`, or `validFrom` or `signed` of an mdoc, is still to come.
     CredentialNotYetValid = "credential.not-yet-valid" in "RFC 7519, 4.1.5",
     /// `exp`, or `validUntil` of an mdoc, has passed.
     CredentialExpired = "credential.expired" in "RFC 7519, 4.1.4",
     /// The credential was signed when its signer's certificate was not valid.
+    #[cfg(feature = "mdoc")]
     CredentialSigned = "credential.signed" in "ISO 18013-5, 9.3.1",
     /// There is no key-binding proof.
     HolderMissing = "holder.missing" in "RFC 9901, 7.3 (2)",
@@ -142,10 +146,12 @@ codes! {
     /// The credential names no key of its holder that could verify a proof.
     HolderUnbound = "holder.unbound" in "RFC 7800, 3.2",
     /// The proof is a MAC, and the challenge has no reader's key to tell whose.
+    #[cfg(feature = "mdoc")]
     HolderReaderKey = "holder.reader-key" in "ISO 18013-5, 9.1.3.5",
     /// The holder's signature, or MAC, does not verify.
     HolderSignature = "holder.signature" in "RFC 9901, 7.3 (5c)",
     /// The holder signed an element that the issuer did not authorize its key for.
+    #[cfg(feature = "mdoc")]
     HolderUnauthorized = "holder.unauthorized" in "ISO 18013-5, 9.3.3",
     /// A claim that the proof needs is missing or of the wrong type.
     HolderClaim = "holder.claim" in "RFC 9901, 4.3",
@@ -217,6 +223,7 @@ codes! {
     /// The approval is for another nonce than the proof.
     ApprovalNonce = "approval.nonce" in "band profile, Approval",
     /// The approval is for another proximity session.
+    #[cfg(feature = "mdoc")]
     ApprovalSession = "approval.session" in "band profile, Approval",
     /// The approval is for another band than the one that signed.
     ApprovalBand = "approval.band" in "band profile, Approval",

@@ -91,12 +91,12 @@ impl Proof {
             return Err(Error::new(Code::HolderSignature, "the holder's signature does not verify"));
         }
         trace.passed(&[Code::HolderSignature]);
-        let mut needed = [&["aud", "nonce", "sd_hash", "iat"][..]].concat();
         // Band profile, section Proof.
-        if credential.band.is_some() {
-            needed.push("jti");
-        }
-        let proof = Self::of(&key, jwt.payload.clone(), &needed, challenge, trace)?;
+        let needed: &[&str] = match credential.band {
+            Some(_) => &["aud", "nonce", "sd_hash", "iat", "jti"],
+            None => &["aud", "nonce", "sd_hash", "iat"],
+        };
+        let proof = Self::of(&key, jwt.payload.clone(), needed, challenge, trace)?;
         // Step 5g: the hash over credential and disclosures.
         let hash = &presentation.hash;
         let sd_hash = proof.payload.get("sd_hash").and_then(Value::as_str).unwrap_or_default();

@@ -410,7 +410,9 @@ impl<'a> Members<'a> {
 
     /// Whether an entry is for mdocs, and can't be for anything else.
     pub(crate) fn is_for_mdocs_alone(&self) -> bool {
-        self.has("doctypes") && !["vct", "any_vct", "aka_vcts", "typ"].iter().any(|name| self.has(name))
+        cfg!(feature = "mdoc")
+            && self.has("doctypes")
+            && !["vct", "any_vct", "aka_vcts", "typ"].iter().any(|name| self.has(name))
     }
 
     pub(crate) fn text(&self, name: &str) -> Result<Option<&'a str>, Error> {

@@ -13,9 +13,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::panic::PanicInfo;
 
+#[cfg(feature = "whole")]
+use bandpass_core::Binding;
 use bandpass_core::{
-    Binding, Challenge, ClaimPath, Dcql, Demand, Error, Evidence, Memory, PathSegment, Requirements, Status,
-    Submission, Transaction, Trust, Verified,
+    Challenge, ClaimPath, Dcql, Demand, Error, Evidence, Memory, PathSegment, Requirements, Status, Submission,
+    Transaction, Trust, Verified,
 };
 #[cfg(feature = "whole")]
 use bandpass_core::{Code, Outcome};
@@ -147,15 +149,7 @@ fn now(request: &Value) -> u64 {
 }
 
 fn challenge(request: &Value) -> Result<Challenge, Error> {
-    let built = match binding(request) {
-        Some(binding) => Challenge::bound(binding, now(request))?,
-        None => Challenge::new(texts(request, "audience"), text(request, "nonce"), now(request))?,
-    };
-    let built = match number(request, "measuredDistanceMm") {
-        Some(millimetres) => built.measured_distance(millimetres),
-        None => built,
-    };
-    let built = built
+    let built = bound(request)?
         .max_age(number(request, "maxAge").unwrap_or(Challenge::DEFAULT_MAX_AGE))
         .clock_tolerance(number(request, "clockTolerance").unwrap_or(Challenge::DEFAULT_CLOCK_TOLERANCE))
         .max_status_age(number(request, "statusMaxAge").unwrap_or(Challenge::DEFAULT_STATUS_MAX_AGE))
@@ -166,6 +160,25 @@ fn challenge(request: &Value) -> Result<Challenge, Error> {
     })
 }
 
+/// What an answer is bound to. Without mdocs that is audience and nonce: of a request with a binding both are empty.
+#[cfg(not(feature = "whole"))]
+fn bound(request: &Value) -> Result<Challenge, Error> {
+    Challenge::new(texts(request, "audience"), text(request, "nonce"), now(request))
+}
+
+#[cfg(feature = "whole")]
+fn bound(request: &Value) -> Result<Challenge, Error> {
+    let built = match binding(request) {
+        Some(binding) => Challenge::bound(binding, now(request))?,
+        None => Challenge::new(texts(request, "audience"), text(request, "nonce"), now(request))?,
+    };
+    Ok(match number(request, "measuredDistanceMm") {
+        Some(millimetres) => built.measured_distance(millimetres),
+        None => built,
+    })
+}
+
+#[cfg(feature = "whole")]
 fn binding(request: &Value) -> Option<Binding> {
     let binding = request.get("binding")?;
     let text = |name| text(binding, name);
@@ -301,6 +314,7 @@ fn evidence(evidence: &Evidence) -> Value {
         ("wornSince", evidence.worn_since().into()),
         ("unlockedAt", evidence.unlocked_at().into()),
         ("confirmed", evidence.confirmed().into()),
+        #[cfg(feature = "whole")]
         ("distanceMm", evidence.distance_mm().into()),
         ("counter", evidence.counter().into()),
         ("approval", approval.into()),

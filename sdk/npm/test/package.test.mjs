@@ -52,7 +52,7 @@ for (const [entry, wasm, most] of [['web.js', 'verifier', 132], ['sd-jwt/web.js'
     const scripts = [...modules(entry)].map(gzipped).reduce((sum, bytes) => sum + bytes, 0)
     console.log(`${entry}: ${module} bytes of WebAssembly, ${glue} of glue, ${scripts} of JavaScript with it, gzipped`)
     assert(module + glue <= most * 1024)
-    assert(scripts < 8 * 1024)
+    assert(scripts < 8.5 * 1024)
   })
 }
 
