@@ -54,8 +54,8 @@ pub mod bindings {
 }
 
 pub use bindings::bandpass::sdk::verification::{
-    Approval, ClaimPath, CounterState, Demand, Distance, Evidence, Failure, Money, PathSegment, Payee, Payment,
-    Requirements, StatusState, Submission, Transaction, Verified,
+    Approval, ClaimPath, CounterState, Demand, Evidence, Failure, Money, PathSegment, Payee, Payment, Requirements,
+    StatusState, Submission, Transaction, Verified,
 };
 pub use bindings::bandpass::sdk::{ledger, log};
 pub use bindings::exports::bandpass::sdk::policy::{
