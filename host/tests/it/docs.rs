@@ -91,17 +91,19 @@ fn checks_page() -> String {
 fn functions() -> BTreeMap<String, BTreeSet<String>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sdk/core/src");
     let mut functions = BTreeMap::<String, BTreeSet<String>>::new();
-    let files = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
-    // What stands in for a feature that is off is in a folder.
-    for path in files.filter(|path| path.is_file()) {
-        let module = path.file_stem().expect("a name").to_string_lossy().into_owned();
+    // What stands in for a feature that is off is in a folder of its own.
+    let folders = [folder.clone(), folder.join("mdoc")];
+    let files = folders.iter().flat_map(|folder| fs::read_dir(folder).expect("a folder"));
+    for path in files.map(|entry| entry.expect("an entry").path()).filter(|path| path.is_file()) {
+        let module = path.strip_prefix(&folder).expect("below it").with_extension("");
+        let module = module.to_string_lossy().replace('/', "::").replace("::mod", "");
         let source = fs::read_to_string(&path).expect("a file");
         let source = source.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
         let mut function = String::new();
         let mut marks = false;
         for line in source.lines() {
             let declared = line.trim_start().split_once("fn ").filter(|(before, _)| {
-                before.split_whitespace().all(|word| ["pub", "pub(crate)", "const"].contains(&word))
+                before.split_whitespace().all(|word| ["pub", "pub(crate)", "pub(super)", "const"].contains(&word))
             });
             if let Some((_, name)) = declared {
                 name.split(['(', '<']).next().unwrap_or_default().clone_into(&mut function);

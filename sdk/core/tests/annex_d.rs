@@ -2,6 +2,9 @@
 #![cfg(feature = "mdoc")]
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+use std::path::PathBuf;
+
+use bandpass_conformance::peers::python;
 use bandpass_core::{Binding, Challenge, Code, Error, Requirements, Trust, Verified, Verifier};
 use base64ct::{Base64, Encoding as _};
 use serde_json::{Value, json};
@@ -81,6 +84,23 @@ fn another_time_session_or_key_is_refused() {
     *other.last_mut().expect("a byte") ^= 1;
     let other = Binding::Proximity { session_transcript: other, reader_key };
     assert_eq!(data.code(other, data.now), Some(Code::HolderSignature));
+}
+
+/// PyPI's `pymdoccbor` 1.4.0 has the same response, but for a MAC that is another's. Everything up to it holds.
+#[test]
+fn the_copy_with_another_mac_is_refused_for_that() {
+    const FIND: &str = "import importlib.util as u; print(u.find_spec('pymdoccbor').submodule_search_locations[0])";
+    let Some(data) = AnnexD::read() else { return };
+    let output = python().expect("a folder").args(["-c", FIND]).output().expect("run `cargo xtask setup`");
+    assert!(output.status.success(), "run `cargo xtask setup`");
+    let folder = PathBuf::from(String::from_utf8(output.stdout).expect("UTF-8").trim());
+    let file = std::fs::read_to_string(folder.join("tests/test_01_mdoc_parser.py")).expect("a file");
+    let copy = file.split('"').find(|text| text.starts_with("a36776657273696f6e")).expect("a response");
+    let copy = base16(copy);
+    let tag = copy.iter().zip(&data.response).position(|(theirs, ours)| theirs != ours).expect("they differ");
+    assert_eq!(copy[tag + 32..], data.response[tag + 32..], "nothing but the tag differs");
+    let error = data.verify(&copy, data.binding.clone(), data.now).expect_err("refused");
+    assert_eq!(error.code(), Code::HolderSignature);
 }
 
 #[test]
