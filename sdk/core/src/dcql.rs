@@ -277,7 +277,8 @@ impl CredentialQuery {
         }
         if !kind.types.iter().any(|found| self.types.contains(found)) {
             let error = Error::new(Code::ClaimsType, "the query asks for a credential of another type");
-            return Err(error.claim(&self.id).expected(&self.types.join(", ")).actual(&kind.types.join(", ")));
+            let claim = if kind.format == Format::Mdoc { "docType" } else { "vct" };
+            return Err(error.claim(claim).expected(&self.types.join(", ")).actual(&kind.types.join(", ")));
         }
         match &self.authorities {
             Some(wanted) if !kind.authority_key_ids.iter().any(|found| wanted.contains(found)) => {

@@ -86,7 +86,7 @@ fn another_time_session_or_key_is_refused() {
     assert_eq!(data.code(other, data.now), Some(Code::HolderSignature));
 }
 
-/// PyPI's `pymdoccbor` 1.4.0 has the same response, but for a MAC that is another's. Everything up to it holds.
+/// Python's `pymdoccbor` 1.4.0 has the same response, but for a MAC that is another's. Everything up to it holds.
 #[test]
 fn the_copy_with_another_mac_is_refused_for_that() {
     const FIND: &str = "import importlib.util as u; print(u.find_spec('pymdoccbor').submodule_search_locations[0])";

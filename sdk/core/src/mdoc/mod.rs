@@ -37,7 +37,9 @@ pub(crate) fn is_response(bytes: &[u8]) -> bool {
 
 /// The `DeviceResponse` in a `vp_token` (OpenID4VP 1.0, appendix B.2.5), if it may be one.
 pub(crate) fn response(token: &str) -> Option<Vec<u8>> {
-    base64url(token).filter(|bytes| is_response(bytes))
+    // The first six bits of such a map are one of these letters, and of a JWS never.
+    let may_be = token.starts_with(|first| ('o'..='v').contains(&first));
+    may_be.then(|| base64url(token)).flatten().filter(|bytes| is_response(bytes))
 }
 
 /// Every check of one document that does not depend on what a caller requires, in order.
