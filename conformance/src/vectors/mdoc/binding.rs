@@ -77,6 +77,7 @@ pub(super) fn add(vectors: &mut Vectors) -> Result<()> {
         let (kb, binding) = (draft.kb.clone(), draft.in_proximity());
         draft.mdoc = None;
         draft.kb = kb;
+        (draft.expected.audience, draft.expected.nonce) = (Vec::new(), String::new());
         if binding.is_err() {
             draft.expected.binding = None;
         }
