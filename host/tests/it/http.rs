@@ -1,5 +1,6 @@
 //! The host over HTTP, as merchants, their pages, wallets and operators meet it.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -120,7 +121,15 @@ impl Site {
                 .allow_non_standard_methods(true)
                 .timeout_await_100(Some(Duration::from_secs(30)))
                 .build();
-            let mut answer = agent.new_agent().run(request).expect("an answer");
+            let agent = agent.new_agent();
+            // Whoever is refused while they still send may be cut off before they hear why.
+            let mut answers = (0..5).map(|_| agent.run(request.clone()));
+            let cut_off = |error: &ureq::Error| {
+                let kinds = [ErrorKind::BrokenPipe, ErrorKind::ConnectionReset];
+                matches!(error, ureq::Error::Io(error) if kinds.contains(&error.kind()))
+            };
+            let answer = answers.find(|answer| !answer.as_ref().is_err_and(cut_off));
+            let mut answer = answer.expect("heard").expect("an answer");
             let kind = answer.headers().get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
             let kind = kind.to_owned();
             Said { status: answer.status().as_u16(), kind, text: answer.body_mut().read_to_string().expect("text") }

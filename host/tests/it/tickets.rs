@@ -169,7 +169,7 @@ async fn a_ticket_counts_with_its_own_band_and_for_those_old_enough() {
     // The ticket says how old, whatever the entrance asked for.
     let challenge = cinema.challenge(json!({}), None, NOW).await;
     let silent = cinema.enter(&mut lin, &of_lin, &bought, &challenge, NOW).await.expect("decided");
-    assert_eq!(said(&silent), "deny claims.age");
+    assert_eq!(said(&silent), "deny claims.missing");
     for (ticket, expected) in [
         (cinema.ticket(&of_lin, &json!({"iss": "https://other.example"})), "deny ticket.issuer"),
         (cinema.ticket(&of_lin, &json!({"ticket_id": ""})), "deny ticket.malformed"),
