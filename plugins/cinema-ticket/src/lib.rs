@@ -96,13 +96,15 @@ impl Policy for CinemaTicket {
     }
 
     fn ask(request: Request) -> Result<Query, String> {
-        let mut band = json!({"id": "band", "format": "dc+sd-jwt", "meta": {"vct_values": ["urn:bandpass:band:1"]}});
-        if let Some(age) = parsed::<Context>(&request.context)?.rating {
+        let (format, meta) = ("dc+sd-jwt", json!({"vct_values": ["urn:bandpass:band:1"]}));
+        let band = match parsed::<Context>(&request.context)?.rating {
+            None => json!({"id": "band", "format": format, "meta": meta}),
             // Better no birthdate, if the wallet can say it without.
-            band["claims"] = json!([{"id": "age", "path": ["age_equal_or_over", age.to_string()]},
-                {"id": "born", "path": ["birthdate"]}]);
-            band["claim_sets"] = json!([["age"], ["born"]]);
-        }
+            Some(age) => json!({"id": "band", "format": format, "meta": meta,
+                "claims": [{"id": "age", "path": ["age_equal_or_over", age.to_string()]},
+                    {"id": "born", "path": ["birthdate"]}],
+                "claim_sets": [["age"], ["born"]]}),
+        };
         let ticket =
             json!({"id": "ticket", "format": "dc+sd-jwt", "meta": {"vct_values": ["urn:bandpass:cinema-ticket:1"]}});
         let dcql = json!({"credentials": [band, ticket]}).to_string();
