@@ -75,7 +75,7 @@ fn main() {
     println!("| processor time of one payment, fastest and median of {RUNS} | fastest | median |\n|---|---|---|");
     row("`Host::challenge`", ask);
     row("`Host::respond`", decide);
-    row("of that: verification in the component, three signatures", verify);
+    row("of that: verification in the component, two signatures of a customer who came before", verify);
     row("of that: the receipt's signature", sign);
     row("of that: everything else", less(less(decide, verify), sign));
     row("of the latter: the policy in a fresh store, with its settings", less(policy, verify));

@@ -22,6 +22,8 @@ pub struct Verifier {
     pre: SdkPre<Limits>,
     trust: Arc<[u8]>,
     status_lists: StatusLists,
+    /// As [`Verifier::remember`] was told.
+    remembered: Option<u32>,
     /// None while a policy has it, and after a trap, which poisons an instance for good.
     pub(crate) instance: Option<Instance>,
 }
@@ -58,9 +60,20 @@ impl Verifier {
         let component = runtime.verifier()?;
         let pre = Linker::new(runtime.engine()).instantiate_pre(&component).and_then(SdkPre::new);
         let pre = pre.map_err(|error| Error::host(Code::HostRuntime, error))?;
-        let mut verifier = Self { pre, trust: trust.into(), status_lists: StatusLists::default(), instance: None };
+        let (trust, status_lists) = (trust.into(), StatusLists::default());
+        let mut verifier = Self { pre, trust, status_lists, remembered: None, instance: None };
         verifier.instance()?;
         Ok(verifier)
+    }
+
+    /// How many bytes of credentials to remember, 262,144 unless it is told: the signature of one that comes again is not
+    /// verified again. No verdict depends on it. Zero: none.
+    ///
+    /// # Errors
+    /// `verifier.trap`.
+    pub fn remember(&mut self, bytes: u32) -> Result<(), Error> {
+        self.remembered = Some(bytes);
+        self.instance()?.remember(bytes).map_err(|error| trapped(&error))
     }
 
     /// Takes in a status list token, a compact JWT or a CWT. `now`: seconds since 1970.
@@ -94,7 +107,8 @@ impl Verifier {
     /// though it had come then, so that none has to be fetched again.
     pub(crate) fn renewed(&self, trust: Arc<[u8]>, keep: impl Fn(&StatusListToken) -> bool) -> Result<Self, Error> {
         let pre = self.pre.clone();
-        let mut verifier = Self { pre, trust, status_lists: StatusLists::default(), instance: None };
+        let (status_lists, remembered) = (StatusLists::default(), self.remembered);
+        let mut verifier = Self { pre, trust, status_lists, remembered, instance: None };
         verifier.instance()?;
         for list in self.status_lists.iter().filter(|list| keep(list)) {
             match verifier.update_status(list.token.to_vec(), list.taken_in) {
@@ -173,6 +187,9 @@ impl Verifier {
     pub(crate) fn instance(&mut self) -> Result<&mut Instance, Error> {
         if self.instance.is_none() {
             let mut instance = Instance::new(&self.pre, &self.trust)?;
+            if let Some(bytes) = self.remembered {
+                instance.remember(bytes).map_err(|error| trapped(&error))?;
+            }
             for list in self.status_lists.iter() {
                 // What was taken in once can only have gone stale since, which verifying finds out.
                 let _ = instance.update_status(&list.token, list.taken_in).map_err(|error| trapped(&error))?;
@@ -232,6 +249,11 @@ impl Instance {
     fn rearm(&mut self) {
         self.store.data_mut().begin(Time::default());
         self.store.set_epoch_deadline(1);
+    }
+
+    fn remember(&mut self, bytes: u32) -> wasmtime::Result<()> {
+        self.rearm();
+        self.sdk.bandpass_sdk_setup().verifier().call_remember(&mut self.store, self.verifier, bytes)
     }
 
     fn update_status(&mut self, token: &[u8], now: u64) -> wasmtime::Result<Result<StatusListInfo, Failure>> {

@@ -153,7 +153,7 @@ pub(crate) fn soak(project: &Project, cpu_hours: f64, seed: Option<u32>) -> Resu
     })?;
     let cases = format!("{:.0}", (CASES_AN_HOUR * cpu_hours).ceil());
     let seed_text = seed.to_string();
-    let tests: [Long<'_>; 6] = [
+    let tests: [Long<'_>; 7] = [
         (
             "property tests",
             &["--package", "bandpass-roles", "--test", "round_trip"],
@@ -165,6 +165,12 @@ pub(crate) fn soak(project: &Project, cpu_hours: f64, seed: Option<u32>) -> Resu
             &["--package", "bandpass-es256", "--test", "agreement"],
             &[("ES256_CASES", SIGNATURES), ("ES256_SEED", &seed_text)],
             format!("{SIGNATURES} signatures, also by p256"),
+        ),
+        (
+            "annex D",
+            &["--package", "bandpass-core", "--test", "annex_d"],
+            &[("ANNEX_D_BYTES", "1")],
+            "each byte of the response made each other one".to_owned(),
         ),
         (
             "plugins",

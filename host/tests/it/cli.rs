@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use bandpass_conformance::Vector;
+use bandpass_conformance::{Binding, Expected, Vector};
+use bandpass_roles::Key;
+use base64ct::{Base64UrlUnpadded, Encoding as _};
 use serde_json::{Value, json};
 
 use crate::program::{self, Ran};
@@ -200,6 +202,65 @@ fn verify_takes_status_lists_of_either_format() {
     desk.write("status-list", "no list");
     let malformed = desk.verify(&["--json"], &token, b"");
     assert_eq!((malformed.code, &malformed.json()["error"]["code"]), (2, &json!("status.malformed")));
+}
+
+/// Of a session that is said in each of the three ways.
+#[test]
+fn verify_takes_mdocs() {
+    for (name, mac) in [
+        ("accept/all-disclosed-mdoc", false),
+        ("accept/dc-api-encrypted-response-mdoc", false),
+        ("accept/proximity-signature-mdoc", false),
+        ("accept/proximity-mac-mdoc", true),
+    ] {
+        let desk = Desk::new(name);
+        let Expected { binding, now, .. } = &desk.vector.expected;
+        let bytes = |text: &str| Base64UrlUnpadded::decode_vec(text).expect("base64url");
+        fs::write(desk.path("status-list"), &desk.vector.status_list_tokens()[0]).expect("written");
+        fs::write(desk.path("response.cbor"), bytes(&desk.vector.vp_token)).expect("written");
+        let mut session = match binding.clone().expect("a session") {
+            Binding::OpenId4Vp { client_id, nonce, response_uri, .. } => {
+                vec!["--client-id".into(), client_id, "--nonce".into(), nonce, "--response-uri".into(), response_uri]
+            }
+            Binding::DcApi { origin, nonce, jwk_thumbprint } => {
+                let jkt = jwk_thumbprint.expect("encrypted");
+                vec!["--origin".into(), origin, "--nonce".into(), nonce, "--jwk-thumbprint".into(), jkt]
+            }
+            Binding::Proximity { session_transcript, reader_key } => {
+                let key = Key::from_bytes(&bytes(&reader_key.expect("a reader's"))).expect("a key");
+                desk.write("reader.jwk", &key.to_private_jwk().to_string());
+                fs::write(desk.path("transcript"), bytes(&session_transcript)).expect("written");
+                let [transcript, key] = ["transcript", "reader.jwk"].map(|name| text(&desk.path(name)).to_owned());
+                vec!["--session-transcript".into(), transcript, "--reader-key".into(), key]
+            }
+        };
+        let [trust, list, file] = ["trust.json", "status-list", "response.cbor"].map(|name| desk.path(name));
+        let now = now.to_string();
+        let verify = |session: &[String], token: &str| {
+            let given = ["verify", "--json", "--trust", text(&trust), "--status-list", text(&list), "--now", &now];
+            bandpass(&[&given[..], &session.iter().map(String::as_str).collect::<Vec<_>>(), &[token]].concat(), b"")
+        };
+        for token in [text(&file), &desk.vector.vp_token] {
+            let ran = verify(&session, token);
+            assert_eq!(ran.code, 0, "{name}: {}{}", ran.stdout, ran.stderr);
+            assert_eq!(ran.json()["credential_type"], "bandpass.band.1", "{name}");
+        }
+        let other = verify(
+            &["--origin".into(), "https://other.example".into(), "--nonce".into(), "n-0S6_WzA2Mj".into()],
+            text(&file),
+        );
+        assert_eq!(other.code, 2, "{name}");
+        if mac {
+            session.truncate(2);
+            let without = verify(&session, text(&file));
+            assert_eq!(
+                (without.code, &without.json()["error"]["code"]),
+                (2, &json!("holder.reader-key")),
+                "{}",
+                without.stdout
+            );
+        }
+    }
 }
 
 #[test]

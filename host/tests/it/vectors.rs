@@ -1,6 +1,6 @@
 //! The vectors against the verifier component, and what the component is.
 
-use bandpass::{Runtime, VERIFIER_COMPONENT, run_vector};
+use bandpass::{Challenge, Requirements, Runtime, VERIFIER_COMPONENT, Verifier, run_vector};
 use bandpass_conformance::generate;
 use wasmtime::Engine;
 use wasmtime::component::Component;
@@ -15,6 +15,35 @@ fn every_vector_gets_its_verdict_from_the_component() {
     });
     let wrong = wrong.collect::<Vec<_>>();
     assert!(wrong.is_empty(), "{} of {} vectors:\n{}", wrong.len(), vectors.len(), wrong.join("\n"));
+}
+
+/// A credential that came before is judged by the trust, the lists and the time of now.
+#[test]
+fn what_is_remembered_changes_no_verdict() {
+    let vector = bandpass_conformance::vector("accept/payment").expect("a vector");
+    let mut verifier =
+        Verifier::open(&Runtime::new().expect("a runtime"), vector.trust.to_string().into_bytes()).expect("a verifier");
+    let (challenge, requirements) = (Challenge::from(&vector.expected), Requirements::default());
+    let lists = vector.status_list_tokens();
+    let verdict = |verifier: &mut Verifier, now: u64| {
+        let verified = verifier.verify(
+            vector.vp_token.as_bytes(),
+            &Challenge { now, ..challenge.clone() },
+            &vector.expected.query_id,
+            &requirements,
+        );
+        verified.map_or_else(|error| error.code().to_owned(), |accepted| accepted.issuer)
+    };
+    let (now, years) = (vector.expected.now, 100 * 31_536_000);
+    assert_eq!(verdict(&mut verifier, now), "status.missing");
+    verifier.update_status(lists[0].clone(), now).expect("a status list");
+    for _ in 0..2 {
+        assert_eq!(verdict(&mut verifier, now), "https://wallet.example");
+    }
+    assert_eq!(verdict(&mut verifier, now + years), "credential.expired");
+    verifier.remember(0).expect("a verifier");
+    assert_eq!(verdict(&mut verifier, now), "https://wallet.example");
+    assert_eq!(verdict(&mut verifier, now + years), "credential.expired");
 }
 
 #[test]
