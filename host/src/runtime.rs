@@ -16,6 +16,8 @@ use crate::limits::{PLUGIN_MEMORY, TABLE_ENTRIES, VERIFIER_MEMORY};
 /// The verifier component that this host carries.
 pub const VERIFIER_COMPONENT: &[u8] = include_bytes!(concat!(env!("BANDPASS_TARGET"), "/dist/verifier.wasm"));
 
+/// What Pulley's code is called as a target.
+const INTERPRETER: &str = if cfg!(target_endian = "little") { "pulley64" } else { "pulley64be" };
 /// How often guests are asked whether their time is up.
 const TICK: Duration = Duration::from_millis(10);
 /// Bytes of a plugin. A policy in Python has 18 MB.
@@ -47,8 +49,23 @@ impl Runtime {
     /// # Errors
     /// `host.runtime` if the machine can't run compiled Wasm.
     pub fn without_cache() -> Result<Self, Error> {
+        Self::with(&config())
+    }
+
+    /// A runtime that interprets (Pulley) in place of running machine code, and keeps what it interprets in the user's cache
+    /// folder: slower, for where memory is small, or may not be made executable.
+    ///
+    /// # Errors
+    /// `host.runtime`.
+    pub fn interpreting() -> Result<Self, Error> {
+        let mut config = config();
+        config.target(INTERPRETER).map_err(|error| Error::host(Code::HostRuntime, error))?;
+        Ok(Self { cache: Cache::of_user(), ..Self::with(&config)? })
+    }
+
+    fn with(config: &Config) -> Result<Self, Error> {
         // Address space for the pool is set aside at once, which not every machine allows.
-        let engine = Engine::new(config().allocation_strategy(pool())).or_else(|_| Engine::new(&config()));
+        let engine = Engine::new(config.clone().allocation_strategy(pool())).or_else(|_| Engine::new(config));
         let engine = engine.map_err(|error| Error::host(Code::HostRuntime, error))?;
         let weak = engine.weak();
         std::thread::Builder::new()

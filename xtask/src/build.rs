@@ -25,6 +25,7 @@ const GUESTS: &[Guest] = &[
     Guest { package: "retail-checkout", component: "dist/plugins/retail-checkout.wasm" },
     Guest { package: "sign-in", component: "dist/plugins/sign-in.wasm" },
     Guest { package: "cinema-ticket", component: "dist/plugins/cinema-ticket.wasm" },
+    Guest { package: "hotel-door", component: "dist/plugins/hotel-door.wasm" },
     Guest { package: "bandpass-gate", component: "gate.wasm" },
     Guest { package: "bandpass-no-ledger", component: "no-ledger.wasm" },
     Guest { package: "hostile", component: "hostile.wasm" },

@@ -2,7 +2,6 @@
 //! input and output. What each of them finds it says on standard error, as a line of JSON.
 #![expect(clippy::indexing_slicing, reason = "members are set in JSON that was made here")]
 
-mod pipe;
 mod proof;
 mod proximity;
 mod wrist;

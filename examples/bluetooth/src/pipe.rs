@@ -12,44 +12,63 @@ use bandpass_proximity::ble::{Characteristic, Uuid, Value};
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What comes from the bridge.
-pub(crate) enum Frame {
+pub enum Frame {
+    /// A tap, with the engagement.
     Tapped(Vec<u8>),
     /// With this MTU.
     Connected(u16),
+    /// A value that was written or notified.
     Value(Characteristic, Vec<u8>),
     /// Does the other device show the same number?
     Compare(String),
+    /// The link is gone.
     Disconnected,
 }
 
 /// The bridge's side of standard input and output.
-pub(crate) struct Pipe {
+pub struct Pipe {
     frames: Receiver<Result<Frame>>,
     out: Stdout,
 }
 
 impl Pipe {
-    pub(crate) fn open() -> Self {
+    /// Of this process.
+    #[must_use]
+    pub fn open() -> Self {
         let (sender, frames) = channel();
         thread::spawn(move || while sender.send(read()).is_ok() {});
         Self { frames, out: stdout() }
     }
 
     /// The next frame. None if the other end keeps silent.
-    pub(crate) fn next(&self) -> Result<Option<Frame>> {
+    ///
+    /// # Errors
+    /// The bridge's.
+    pub fn next(&self) -> Result<Option<Frame>> {
         self.frames.recv_timeout(PATIENCE).ok().transpose()
     }
 
     /// Advertises a service, and has a tap give an engagement to whoever taps.
-    pub(crate) fn advertise(&self, service: Uuid, engagement: &[u8]) -> Result<()> {
+    ///
+    /// # Errors
+    /// The bridge's.
+    pub fn advertise(&self, service: Uuid, engagement: &[u8]) -> Result<()> {
         self.write(b'A', &[&service, engagement].concat())
     }
 
-    pub(crate) fn connect(&self, service: Uuid) -> Result<()> {
+    /// Connects to whoever advertises a service.
+    ///
+    /// # Errors
+    /// The bridge's.
+    pub fn connect(&self, service: Uuid) -> Result<()> {
         self.write(b'S', &service)
     }
 
-    pub(crate) fn send(&self, values: impl IntoIterator<Item = Value>) -> Result<()> {
+    /// Writes or notifies values.
+    ///
+    /// # Errors
+    /// The bridge's.
+    pub fn send(&self, values: impl IntoIterator<Item = Value>) -> Result<()> {
         for (characteristic, value) in values {
             let place = Characteristic::ALL.iter().position(|other| *other == characteristic).context("one of all")?;
             self.write(b'V', &[&[u8::try_from(place + 1)?], &value[..]].concat())?;
@@ -58,11 +77,18 @@ impl Pipe {
     }
 
     /// Whether the other device shows the same number.
-    pub(crate) fn compared(&self, same: bool) -> Result<()> {
+    ///
+    /// # Errors
+    /// The bridge's.
+    pub fn compared(&self, same: bool) -> Result<()> {
         self.write(b'N', &[same.into()])
     }
 
-    pub(crate) fn disconnect(&self) -> Result<()> {
+    /// Disconnects.
+    ///
+    /// # Errors
+    /// The bridge's.
+    pub fn disconnect(&self) -> Result<()> {
         self.write(b'D', &[])
     }
 

@@ -3,13 +3,12 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
+use bandpass_bluetooth::pipe::{Frame, Pipe};
 use bandpass_core::verify_self_signed;
 use bandpass_proximity::ble::{Event, Link, Role, Uuid};
 use bandpass_roles::{Phone, Request, os_rng, random_id};
 use clap::Args;
 use serde_json::{Value, json};
-
-use crate::pipe::{Frame, Pipe};
 
 /// The service that a band has for its phone: 50612b1e-... is this project's own.
 const SERVICE: Uuid = *b"\x50\x61\x2b\x1e\x9d\x04\x4c\x77\xa3\x5e\x0f\x41\x6e\x2d\x88\x01";

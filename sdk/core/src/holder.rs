@@ -19,6 +19,8 @@ use crate::sd_jwt::Presentation;
 pub(crate) struct Proof {
     /// RFC 7638 thumbprint of the holder's key.
     pub(crate) thumbprint: String,
+    /// That key's x and y.
+    pub(crate) coordinates: [[u8; 32]; 2],
     /// Empty if it names none.
     pub(crate) audience: String,
     pub(crate) nonce: String,
@@ -167,6 +169,7 @@ impl Proof {
         trace.passed(&[Code::HolderFuture]);
         Ok(Self {
             thumbprint: key.thumbprint().to_owned(),
+            coordinates: *key.coordinates(),
             audience: audience.unwrap_or_default().to_owned(),
             nonce: nonce.unwrap_or_default().to_owned(),
             signed_at,

@@ -15,6 +15,7 @@ use crate::x509;
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct PublicKey {
     key: es256::Key,
+    coordinates: [[u8; 32]; 2],
     thumbprint: String,
 }
 
@@ -64,11 +65,13 @@ impl PublicKey {
 
     pub(crate) fn from_coordinates(x: [u8; 32], y: [u8; 32]) -> Option<Self> {
         let key = es256::Key::from_coordinates(&x, &y)?;
-        let (x, y) = (Base64UrlUnpadded::encode_string(&x), Base64UrlUnpadded::encode_string(&y));
-        // RFC 7638, section 3.2: the required members in lexicographic order.
-        let thumbprint =
-            digest([r#"{"crv":"P-256","kty":"EC","x":""#, &x, r#"","y":""#, &y, r#""}"#].concat().as_bytes());
-        Some(Self { key, thumbprint })
+        let coordinates = [x, y];
+        Some(Self { key, coordinates, thumbprint: digest(jwk(&coordinates).as_bytes()) })
+    }
+
+    /// x and y.
+    pub(crate) fn coordinates(&self) -> &[[u8; 32]; 2] {
+        &self.coordinates
     }
 
     /// RFC 7638 thumbprint with SHA-256.
@@ -86,6 +89,12 @@ impl PublicKey {
     pub(crate) fn verifies_der(&self, message: &[u8], signature: &[u8]) -> bool {
         x509::signature(signature).is_some_and(|signature| self.verifies(message, &signature))
     }
+}
+
+/// A public key by its coordinates as RFC 7638 has it (section 3.2): the required members in lexicographic order.
+pub(crate) fn jwk([x, y]: &[[u8; 32]; 2]) -> String {
+    let [x, y] = [x, y].map(|coordinate| Base64UrlUnpadded::encode_string(coordinate));
+    [r#"{"crv":"P-256","kty":"EC","x":""#, &x, r#"","y":""#, &y, r#""}"#].concat()
 }
 
 impl fmt::Debug for PublicKey {

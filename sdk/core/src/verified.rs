@@ -11,6 +11,7 @@ use crate::dcql::{CredentialQuery, Dcql, Kind};
 use crate::error::{Code, Error};
 use crate::evidence::Evidence;
 use crate::holder::no_proof;
+use crate::jwk::jwk;
 use crate::status::Status;
 use crate::transaction::Transaction;
 
@@ -26,6 +27,7 @@ pub struct Verified {
     pub(crate) expires: Option<u64>,
     pub(crate) status: Status,
     pub(crate) key_thumbprint: Option<String>,
+    pub(crate) key_coordinates: Option<[[u8; 32]; 2]>,
     pub(crate) transactions: Vec<Transaction>,
     pub(crate) evidence: Option<Evidence>,
 }
@@ -149,6 +151,12 @@ impl Verified {
     #[must_use]
     pub fn key_thumbprint(&self) -> Option<&str> {
         self.key_thumbprint.as_deref()
+    }
+
+    /// The holder's public key as JWK, for whoever issues that holder something else; `None` as for its thumbprint.
+    #[must_use]
+    pub fn key_jwk(&self) -> Option<String> {
+        self.key_coordinates.as_ref().map(jwk)
     }
 
     /// Transactions that the holder agreed to, in the order in which they were sent.

@@ -340,6 +340,7 @@ impl Checked {
             expires: self.credential.expires,
             status,
             key_thumbprint: self.thumbprint().map(Into::into),
+            key_coordinates: self.proof.as_ref().map(|proof| proof.coordinates),
             transactions: transactions.into_iter().cloned().collect(),
             evidence,
         })

@@ -135,6 +135,13 @@ impl Reader {
         self.service.ok_or(Code::Carrier)
     }
 
+    /// `SessionTranscriptBytes` of the session that this key establishes: what the reader's own authentication in its request
+    /// is made over.
+    #[must_use]
+    pub fn transcript(&self, key: &EphemeralKey) -> Vec<u8> {
+        transcript(&self.device_engagement, &key.cose_key(), &self.handover)
+    }
+
     /// Establishes the session with a first request; the message is the `SessionEstablishment` to send.
     ///
     /// # Errors

@@ -24,6 +24,18 @@ impl Band {
         Self { key, credential, worn_since: None, unlocked_at: None, confirmed: false, counter: 0 }
     }
 
+    /// The same after so many signatures.
+    #[must_use]
+    pub fn after(self, counter: u64) -> Self {
+        Self { counter, ..self }
+    }
+
+    /// How many signatures it has made.
+    #[must_use]
+    pub fn counter(&self) -> u64 {
+        self.counter
+    }
+
     /// RFC 7638 thumbprint of the band's key.
     #[must_use]
     pub fn thumbprint(&self) -> String {

@@ -11,6 +11,7 @@ use crate::{BAND_VCT, IssueError, Key, StatusList, sd_jwt};
 pub struct Issuer {
     iss: String,
     key: Key,
+    chain: Vec<Vec<u8>>,
 }
 
 /// What a band credential says (band profile, section Credential).
@@ -53,7 +54,13 @@ impl Issuer {
     /// An issuer with this identifier (an HTTPS URL) and key.
     #[must_use]
     pub fn new(iss: &str, key: Key) -> Self {
-        Self { iss: iss.into(), key }
+        Self { iss: iss.into(), key, chain: Vec::new() }
+    }
+
+    /// The same with a certificate in DER, and those of authorities below the root: its lists in CWT are known by them.
+    #[must_use]
+    pub fn certified(self, chain: Vec<Vec<u8>>) -> Self {
+        Self { chain, ..self }
     }
 
     /// The entry of a trust list that trusts this issuer for these types.
@@ -106,11 +113,18 @@ impl Issuer {
     #[must_use]
     pub fn sign_status_list_cwt(&self, number: u32, list: &StatusList, times: &StatusTimes) -> Vec<u8> {
         // RFC 9052, RFC 9596; RFC 8392 and the draft.
-        let [alg, kid, typ, es256] = [1, 4, 16, -7];
+        let [alg, kid, typ, x5chain, es256] = [1, 4, 16, 33, -7];
         let [sub, exp, iat, ttl, status_list] = [2, 4, 6, 65_534, 65_533];
         let header = encoded(|cbor| {
-            cbor.map(3)?.i64(alg)?.i64(es256)?.i64(kid)?.bytes(self.key.thumbprint().as_bytes())?;
-            cbor.i64(typ)?.str("application/statuslist+cwt")?;
+            cbor.map(3)?.i64(alg)?.i64(es256)?.i64(typ)?.str("application/statuslist+cwt")?;
+            match self.chain.as_slice() {
+                [] => cbor.i64(kid)?.bytes(self.key.thumbprint().as_bytes())?,
+                [certificate] => cbor.i64(x5chain)?.bytes(certificate)?,
+                chain => {
+                    cbor.i64(x5chain)?.array(u64::try_from(chain.len()).unwrap_or(u64::MAX))?;
+                    chain.iter().try_fold(cbor, |cbor, certificate| cbor.bytes(certificate))?
+                }
+            };
             Ok(())
         });
         let claims = encoded(|cbor| {

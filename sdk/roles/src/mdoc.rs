@@ -254,6 +254,25 @@ fn reader_key(session_transcript: &[u8]) -> Option<Value> {
     Some(json!({"kty": "EC", "crv": "P-256", "x": x, "y": y}))
 }
 
+/// The next value, as it is encoded.
+fn next<'a>(decoder: &mut Decoder<'a>) -> Option<&'a [u8]> {
+    let start = decoder.position();
+    decoder.skip().ok()?;
+    decoder.input().get(start..decoder.position())
+}
+
+/// That of an `IssuerSignedItemBytes`.
+fn element_identifier(item: &[u8]) -> Option<String> {
+    let mut members = Decoder::new(embedded(item)?);
+    for _ in 0..members.map().ok()?? {
+        if members.str().ok()? == "elementIdentifier" {
+            return members.str().ok().map(ToOwned::to_owned);
+        }
+        members.skip().ok()?;
+    }
+    None
+}
+
 /// How the device proves that it has its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeviceAuth {
@@ -311,6 +330,30 @@ pub fn document(doctype: &str, issuer_signed: Cbor, device_signed: Cbor) -> Cbor
 }
 
 impl Mdoc {
+    /// Takes in an `IssuerSigned` that was handed over. None if it is malformed. Nothing of it is verified.
+    #[must_use]
+    pub fn read(doctype: &str, issuer_signed: &[u8]) -> Option<Self> {
+        let mut decoder = Decoder::new(issuer_signed);
+        let (mut name_spaces, mut issuer_auth) = (Vec::new(), None);
+        for _ in 0..decoder.map().ok()?? {
+            match decoder.str().ok()? {
+                "nameSpaces" => {
+                    for _ in 0..decoder.map().ok()?? {
+                        let (name_space, mut items) = (decoder.str().ok()?.to_owned(), Vec::new());
+                        for _ in 0..decoder.array().ok()?? {
+                            let item = next(&mut decoder)?;
+                            items.push((element_identifier(item)?, Cbor::Encoded(item.to_vec())));
+                        }
+                        name_spaces.push((name_space, items));
+                    }
+                }
+                "issuerAuth" => issuer_auth = Some(Cbor::Encoded(next(&mut decoder)?.to_vec())),
+                _ => decoder.skip().ok()?,
+            }
+        }
+        Some(Self { doctype: doctype.into(), name_spaces, issuer_auth: issuer_auth? })
+    }
+
     /// `docType`.
     #[must_use]
     pub fn doctype(&self) -> &str {
