@@ -20,8 +20,6 @@ const IDENTITY: [&str; 2] = ["given_name", "family_name"];
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Desk {
-    /// The hotel's name in trust lists, and that of the building.
-    pub hotel: String,
     /// The building.
     pub site: String,
     /// Signs access credentials.

@@ -1,26 +1,22 @@
 //! An evening at the hotel, as a story: each visit is a band and a door, or the desk, as processes of their own on a virtual
 //! Bluetooth link.
 
-use std::fs;
+#![expect(clippy::indexing_slicing, reason = "a member that is not there is null")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anstream::println;
 use anyhow::{Context as _, Result, bail, ensure};
-use bandpass::digest;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::authority::Authority;
-use crate::desk::{ACCESS_DOCTYPE, Desk};
-use crate::files::{self, Setup, Snapshot};
+use crate::files;
+use crate::hotel::Hotel;
 use crate::picture;
-use crate::provider::Provider;
 use crate::wearer::Kept;
 
 /// Carries what both programs say over bumble's virtual links.
 const BRIDGE: &str = include_str!("../../bluetooth/bridge.py");
-const HOTEL: &str = "https://hotel.example";
-const SITE: &str = "aurora";
 const HOUR: u64 = 3_600;
 const DAY: u64 = 24 * HOUR;
 
@@ -38,8 +34,7 @@ pub struct Stage {
 struct Evening<'a> {
     stage: &'a Stage,
     program: PathBuf,
-    provider: Provider,
-    hotel: Authority,
+    hotel: Hotel,
     /// Midnight before.
     today: u64,
     said: Vec<Value>,
@@ -54,12 +49,11 @@ pub fn play(stage: &Stage, now: u64) -> Result<Vec<Value>> {
     let mut evening = Evening {
         stage,
         program: std::env::current_exe()?,
-        provider: Provider::new(today - DAY)?,
-        hotel: Authority::new("CN=Hotel Aurora,C=FR", today - DAY)?,
+        hotel: Hotel::open(&stage.folder, today)?,
         today,
         said: Vec::new(),
     };
-    evening.open_hotel()?;
+    evening.open_doors()?;
     evening.first_day()?;
     evening.next_day()?;
     Ok(evening.said)
@@ -74,120 +68,76 @@ impl Evening<'_> {
         self.stage.folder.join(name)
     }
 
-    /// The desk, and three doors.
-    fn open_hotel(&self) -> Result<()> {
-        let signer = self.hotel.document_signer("CN=Hotel Aurora Desk,C=FR")?;
-        let desk = Desk {
-            hotel: HOTEL.into(),
-            site: SITE.into(),
-            signer: (&signer).into(),
-            reader: (&self.hotel.reader("CN=Hotel Aurora Front Desk,C=FR")?).into(),
-            snapshot: self.snapshot(self.at(14, 0)),
-            sequences: Map::new(),
-        };
-        files::write(&self.file("desk.json"), &desk)?;
-        let component = fs::read(&self.stage.plugin).with_context(|| self.stage.plugin.display().to_string())?;
-        for (door, more) in [
+    fn open_doors(&mut self) -> Result<()> {
+        for (door, settings) in [
             ("412", json!({"staff": ["housekeeping"]})),
             ("413", json!({"staff": ["housekeeping"]})),
             ("spa", json!({"confirm": true, "anti_passback": 600})),
         ] {
-            let mut settings = json!({"hotel": HOTEL, "site": SITE, "door": door});
-            let (settings_of, more) = (settings.as_object_mut(), more.as_object().cloned());
-            settings_of.zip(more).context("objects").map(|(settings, more)| settings.extend(more))?;
-            let setup = Setup {
-                plugin: std::path::absolute(&self.stage.plugin)?,
-                plugin_sha256: digest(&component),
-                settings,
-                snapshot_max_age: DAY,
-                drift_ppm: 50,
-                reader: (&self.hotel.reader(&format!("CN=Hotel Aurora Door {door},C=FR"))?).into(),
-            };
-            fs::create_dir_all(self.file(door))?;
-            files::write(&self.file(door).join("door.json"), &setup)?;
-        }
-        self.renew(self.at(14, 0))
-    }
-
-    fn snapshot(&self, now: u64) -> Snapshot {
-        let hotel = json!({"iss": HOTEL, "doctypes": [ACCESS_DOCTYPE], "x5c_roots": [self.hotel.root()]});
-        let trust = json!({"issuers": [self.provider.trust_entry(), hotel]});
-        Snapshot::new(now, trust, &[self.provider.status_list(now)])
-    }
-
-    /// Every door has the network for a moment.
-    fn renew(&self, now: u64) -> Result<()> {
-        for door in ["412", "413", "spa"] {
-            files::write(&self.file(door).join("snapshot.json"), &self.snapshot(now))?;
+            self.hotel.add_door(door, &self.stage.plugin, &settings, self.at(14, 0))?;
         }
         Ok(())
     }
 
     fn first_day(&mut self) -> Result<()> {
         let lin = self.arrives("lin", "Lin", self.at(14, 30))?;
-        self.scene(15, 0, "Lin checks in: the desk asks the band for a name, and gives it rooms until noon");
+        Self::scene(15, 0, "Lin checks in: the desk asks the band for a name, and gives it rooms until noon");
         self.checks_in("lin", "412 spa", (self.at(15, 0), self.at(36, 0)), None, self.at(15, 0))?;
-        self.scene(15, 5, "at room 412, without a network");
+        Self::scene(15, 5, "at room 412, without a network");
         self.visits("lin", "412", self.at(15, 5), "access.valid", &[])?;
-        self.scene(15, 6, "at the wrong door");
+        Self::scene(15, 6, "at the wrong door");
         self.visits("lin", "413", self.at(15, 6), "access.door", &[])?;
-        self.scene(18, 0, "the band lies on the table, and somebody takes it to the door");
+        Self::scene(18, 0, "the band lies on the table, and somebody takes it to the door");
         self.worn("lin", None)?;
         self.visits("lin", "412", self.at(18, 0), "evidence.not-worn", &[])?;
         self.worn("lin", Some(self.at(18, 1)))?;
-        self.scene(18, 2, "Lin wears it again");
+        Self::scene(18, 2, "Lin wears it again");
         self.visits("lin", "412", self.at(18, 2), "access.valid", &[])?;
-        self.scene(19, 0, "a relay: one radio beside Lin, another at the spa, which asks for a deliberate act");
+        Self::scene(19, 0, "a relay: one radio beside Lin, another at the spa, which asks for a deliberate act");
         self.visits("lin", "spa", self.at(19, 0), "evidence.unconfirmed", &["--relay"])?;
-        self.scene(19, 10, "Lin at the spa, pressing the band");
+        Self::scene(19, 10, "Lin at the spa, pressing the band");
         self.visits("lin", "spa", self.at(19, 10), "access.valid", &["--confirms"])?;
-        self.scene(19, 12, "and once more: who went in can't let somebody else in with the same band");
+        Self::scene(19, 12, "and once more: who went in can't let somebody else in with the same band");
         self.visits("lin", "spa", self.at(19, 12), "access.passback", &["--confirms"])?;
-        self.scene(20, 0, "Lin reports the band lost; the door has not had the network since, and does not know");
-        self.provider.lost(lin, true)?;
+        Self::scene(20, 0, "Lin reports the band lost; the door has not had the network since, and does not know");
+        self.hotel.provider.lost(lin, true)?;
         self.visits("lin", "412", self.at(20, 0), "access.valid", &[])?;
-        self.scene(20, 5, "the door's snapshot is renewed");
-        self.renew(self.at(20, 4))?;
+        Self::scene(20, 5, "the door's snapshot is renewed");
+        self.hotel.renew(self.at(20, 4))?;
         self.visits("lin", "412", self.at(20, 5), "status.suspended", &[])?;
-        self.scene(21, 0, "the band was in the sauna: Lin reports it found, and the snapshot is renewed");
-        self.provider.lost(lin, false)?;
-        self.renew(self.at(20, 59))?;
+        Self::scene(21, 0, "the band was in the sauna: Lin reports it found, and the snapshot is renewed");
+        self.hotel.provider.lost(lin, false)?;
+        self.hotel.renew(self.at(20, 59))?;
         self.visits("lin", "412", self.at(21, 0), "access.valid", &[])
     }
 
     fn next_day(&mut self) -> Result<()> {
         self.arrives("ada", "Ada", self.at(31, 0))?;
-        self.scene(31, 0, "Ada of housekeeping gets her doors for the day");
+        Self::scene(31, 0, "Ada of housekeeping gets her doors for the day");
         let doors = (self.at(31, 0), self.at(40, 0));
         self.checks_in("ada", "412 413", doors, Some("housekeeping"), self.at(31, 0))?;
-        self.scene(32, 0, "the battery of 412 is low, and then nearly empty: it opens for staff alone");
+        Self::scene(32, 0, "the battery of 412 is low, and then nearly empty: it opens for staff alone");
         self.visits("lin", "412", self.at(32, 0), "access.valid", &["--battery", "low"])?;
         self.visits("lin", "412", self.at(32, 5), "access.battery", &["--battery", "critical"])?;
         self.visits("ada", "412", self.at(32, 10), "access.valid", &["--battery", "critical"])?;
         self.arrives("kim", "Kim", self.at(34, 0))?;
-        self.scene(34, 30, "Kim, the next guest, checks in early for 412");
+        Self::scene(34, 30, "Kim, the next guest, checks in early for 412");
         self.checks_in("kim", "412", (self.at(34, 0), self.at(60, 0)), None, self.at(34, 30))?;
-        self.scene(34, 40, "Lin may still get in: the door has not seen Kim's key");
+        Self::scene(34, 40, "Lin may still get in: the door has not seen Kim's key");
         self.visits("lin", "412", self.at(34, 40), "access.valid", &[])?;
-        self.scene(34, 45, "Kim opens the door, which ends Lin's key there");
+        Self::scene(34, 45, "Kim opens the door, which ends Lin's key there");
         self.visits("kim", "412", self.at(34, 45), "access.valid", &[])?;
         self.visits("lin", "412", self.at(34, 50), "access.superseded", &[])?;
-        self.scene(36, 1, "after noon Lin's key opens nothing");
+        Self::scene(36, 1, "after noon Lin's key opens nothing");
         self.visits("lin", "spa", self.at(36, 1), "access.ended", &["--confirms"])?;
-        self.scene(46, 0, "a day without the network is more than the hotel wants its doors to be sure of");
+        Self::scene(46, 0, "a day without the network is more than the hotel wants its doors to be sure of");
         self.visits("kim", "412", self.at(46, 0), "door.snapshot", &[])
     }
 
     /// Somebody with a band; its index in the provider's status list.
     fn arrives(&mut self, band: &str, name: &str, now: u64) -> Result<usize> {
-        let owner = json!({"given_name": name, "family_name": "Example", "birthdate": "1990-05-17"});
-        let (key, credential, index) = self.provider.band(&owner, now);
-        files::write(&self.file(band), &Kept::new(&key, &credential, vec![self.hotel.root()], now))?;
-        // A list that is older knows nothing of it.
-        self.renew(now)?;
-        let mut desk = files::read::<Desk>(&self.file("desk.json"))?;
-        desk.snapshot = self.snapshot(now);
-        files::write(&self.file("desk.json"), &desk)?;
+        let (kept, index) = self.hotel.guest(name, now);
+        files::write(&self.file(band), &kept)?;
         Ok(index)
     }
 
@@ -197,7 +147,7 @@ impl Evening<'_> {
         files::write(&self.file(band), &kept)
     }
 
-    fn scene(&self, hour: u64, minute: u64, what: &str) {
+    fn scene(hour: u64, minute: u64, what: &str) {
         println!("\n\x1b[1m{:02}:{minute:02}\x1b[0m  {what}", hour % 24);
     }
 
@@ -209,8 +159,9 @@ impl Evening<'_> {
         role: Option<&str>,
         now: u64,
     ) -> Result<()> {
+        self.hotel.renew_desk(now)?;
         let (from, until) = (from.to_string(), until.to_string());
-        let file = self.file("desk.json").display().to_string();
+        let file = self.hotel.desk().display().to_string();
         let mut desk = vec!["desk", &file, "--from", &from, "--until", &until];
         desk.extend(role.iter().flat_map(|role| ["--role", role]));
         desk.extend(doors.split(' ').flat_map(|door| ["--door", door]));
@@ -223,7 +174,7 @@ impl Evening<'_> {
 
     /// A band at a door, from which this must come.
     fn visits(&mut self, band: &str, door: &str, now: u64, expected: &str, options: &[&str]) -> Result<()> {
-        let folder = self.file(door).display().to_string();
+        let folder = self.hotel.door(door).display().to_string();
         let battery = options.iter().skip_while(|option| **option != "--battery").take(2);
         let of_door = ["door", &folder].iter().chain(battery).copied().collect::<Vec<_>>();
         let said = self.meet(band, &of_door, options, now)?;

@@ -6,6 +6,7 @@ pub mod door;
 pub mod evening;
 pub mod events;
 pub mod files;
+pub mod hotel;
 pub mod measure;
 pub mod picture;
 pub mod provider;

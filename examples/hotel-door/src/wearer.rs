@@ -31,9 +31,7 @@ pub struct Kept {
 
 impl Kept {
     /// A band that is worn and unlocked, with its credential.
-    ///
-    /// # Errors
-    /// Never, but for a bug.
+    #[must_use]
     pub fn new(key: &Key, credential: &Mdoc, readers: Vec<String>, worn_since: u64) -> Self {
         let credentials = vec![(credential.doctype().to_owned(), encoded(credential))];
         Self { key: key.to_private_jwk(), counter: 0, worn_since: Some(worn_since), credentials, readers }
