@@ -1,5 +1,5 @@
-//! What this example's band shows: a statement about one session, signed by the band's key. A door asks for an mdoc in its
-//! place, whose `DeviceAuth` signs the same session transcript.
+//! What this example's band shows: a statement about one session, signed by the band's key. A door (`examples/hotel-door`)
+//! asks for mdocs in its place, whose `DeviceAuth` signs the same session transcript.
 
 use anyhow::{Result, ensure};
 use bandpass_core::verify_self_signed;

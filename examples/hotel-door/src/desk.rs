@@ -28,21 +28,23 @@ pub struct Desk {
     pub reader: KeyFile,
     /// Whom it trusts for who people are.
     pub snapshot: Snapshot,
-    /// The last sequence of each room and role.
+    /// The last sequence, by a guest's room and by the role of staff.
     pub sequences: Map<String, Value>,
 }
 
 /// What somebody is given.
 #[derive(Clone, Debug)]
 pub struct Stay {
-    /// Doors.
+    /// Doors. Of a guest the first one is the room.
     pub doors: Vec<String>,
     /// From when, seconds since 1970.
     pub from: u64,
     /// Until when.
     pub until: u64,
-    /// Of staff.
+    /// Of staff, who have one sequence for a role.
     pub role: Option<String>,
+    /// Whether it joins whoever is in the room, in place of ending their keys.
+    pub joins: bool,
 }
 
 impl Desk {
@@ -90,8 +92,9 @@ impl Desk {
     /// If the key is none.
     pub fn give_access(&mut self, guest: &Verified, stay: &Stay, now: u64) -> Result<Vec<u8>> {
         let signer = self.signer.read()?;
-        let series = format!("{} {}", stay.doors.join(" "), stay.role.as_deref().unwrap_or("guest"));
-        let sequence = self.sequences.get(&series).and_then(Value::as_u64).unwrap_or_default() + 1;
+        let series = stay.role.as_ref().or(stay.doors.first()).context("a door")?.clone();
+        let last = self.sequences.get(&series).and_then(Value::as_u64).unwrap_or_default();
+        let sequence = if stay.joins || stay.role.is_some() { last } else { last + 1 };
         self.sequences.insert(series, sequence.into());
         let mut elements = Map::from_iter([
             ("site".to_owned(), json!(self.site)),

@@ -72,7 +72,7 @@ impl Evening<'_> {
         for (door, settings) in [
             ("412", json!({"staff": ["housekeeping"]})),
             ("413", json!({"staff": ["housekeeping"]})),
-            ("spa", json!({"confirm": true, "anti_passback": 600})),
+            ("spa", json!({"shared": true, "confirm": true, "anti_passback": 600})),
         ] {
             self.hotel.add_door(door, &self.stage.plugin, &settings, self.at(14, 0))?;
         }

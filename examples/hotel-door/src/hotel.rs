@@ -34,7 +34,9 @@ impl Hotel {
     /// # Errors
     /// If the folder can't be written to.
     pub fn open(folder: &Path, now: u64) -> Result<Self> {
-        let (provider, authority) = (Provider::new(now)?, Authority::new("CN=Hotel Aurora,C=FR", now)?);
+        // Credentials are of whole days.
+        let since = now / DAY * DAY;
+        let (provider, authority) = (Provider::new(since)?, Authority::new("CN=Hotel Aurora,C=FR", since)?);
         let hotel = Self { provider, authority, folder: folder.to_owned(), doors: Vec::new() };
         let desk = Desk {
             site: SITE.into(),

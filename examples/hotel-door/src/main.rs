@@ -65,6 +65,9 @@ enum Program {
         /// Of staff.
         #[arg(long)]
         role: Option<String>,
+        /// Joins whoever is in the room.
+        #[arg(long)]
+        joins: bool,
     },
     /// A band.
     Band {
@@ -96,8 +99,8 @@ fn main() -> Result<()> {
         Program::Door { folder, battery, interpreting } => {
             door(&mut Door::open(runtime(interpreting)?, &folder)?, battery, now)?
         }
-        Program::Desk { file, doors, from, until, role } => {
-            Desk::check_in(&file, &Stay { doors, from, until, role }, now)?
+        Program::Desk { file, doors, from, until, role, joins } => {
+            Desk::check_in(&file, &Stay { doors, from, until, role, joins }, now)?
         }
         Program::Band { file, confirms } => wear(&file, confirms, now)?,
         Program::Measure { interpreting, visits } => {

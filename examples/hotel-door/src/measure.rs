@@ -23,7 +23,7 @@ pub fn run(runtime: Runtime, plugin: &Path, visits: usize, now: u64) -> Result<V
     let mut hotel = Hotel::open(folder.path(), now)?;
     let (mut band, _) = hotel.guest("Lin", now);
     hotel.add_door("412", plugin, &json!({}), now)?;
-    let stay = Stay { doors: vec!["412".into()], from: now, until: now + DAY, role: None };
+    let stay = Stay { doors: vec!["412".into()], from: now, until: now + DAY, role: None, joins: false };
     hotel.check_in(&mut band, &stay, now)?;
     let mut door = Door::open(runtime, &hotel.door("412"))?;
     let (mut deciding, mut writing, mut bytes) = (Vec::new(), Vec::new(), 0);

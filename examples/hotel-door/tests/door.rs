@@ -27,7 +27,7 @@ fn plugin() -> PathBuf {
 
 /// A guest in room 412 until tomorrow.
 fn stay() -> Stay {
-    Stay { doors: vec!["412".into()], from: NOW, until: NOW + 20 * HOUR, role: None }
+    Stay { doors: vec!["412".into()], from: NOW, until: NOW + 20 * HOUR, role: None, joins: false }
 }
 
 /// A hotel with one door and one guest.
@@ -128,6 +128,21 @@ fn the_next_guest_ends_the_key_of_the_one_before() {
     story.restart();
     assert_eq!(story.comes(NOW + 65), "access.superseded", "remembered");
     assert_eq!(story.somebody(&mut kim, false, Battery::Good, NOW + 66).0, "access.valid");
+}
+
+#[test]
+fn a_companion_and_guests_of_a_shared_door_end_nobody_s_key() {
+    for (settings, joins, expected) in [
+        (json!({}), false, "access.superseded"),
+        (json!({}), true, "access.valid"),
+        (json!({"shared": true}), false, "access.valid"),
+    ] {
+        let mut story = Story::with(&settings, &stay());
+        let (mut kim, _) = story.hotel.guest("Kim", NOW);
+        story.hotel.check_in(&mut kim, &Stay { joins, ..stay() }, NOW).expect("checked in");
+        assert_eq!(story.somebody(&mut kim, false, Battery::Good, NOW).0, "access.valid");
+        assert_eq!(story.comes(NOW), expected);
+    }
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! Hotel doors: whoever wears the band that an access credential was issued to opens the doors that it names, while it counts.
 //!
 //! Settings: `{"hotel": "https://hotel.example", "site": "aurora", "door": "412"}`: who issues access credentials, and which
-//! door this is. Further, where they are wanted: `staff`, the roles that open this door besides guests; `confirm`, whether the
-//! wearer has to act on the band, which stops a relay; `anti_passback`, for how many seconds a band that opened the door does not
-//! open it again, which takes the ledger.
+//! door this is. Further, where they are wanted: `shared`, that this is nobody's room; `staff`, the roles that open this door besides
+//! guests; `confirm`, whether the wearer has to act on the band, which stops a relay; `anti_passback`, for how many seconds a band
+//! that opened the door does not open it again, which takes the ledger.
 //!
 //! A request's context is what the door's controller knows: `{"sequences": {"guest": 7, "housekeeping": 2}, "battery":
 //! "good"}`. `sequences` are the highest that opened this door, by role; a lower one is refused, so that the first
-//! use of the next guest's credential ends the earlier guest's. With an allow comes the obligation `keep-sequence` (`role`,
+//! use of the next guest's credential ends the earlier guest's; at a shared door those of guests say nothing. With an allow comes the obligation `keep-sequence` (`role`,
 //! `sequence`), to be stored before the door opens. `battery` is `good`, `low`, which brings the obligation `show-low-battery`, or
 //! `critical`: then the door opens for staff alone, who can change it.
 //!
@@ -34,6 +34,8 @@ struct Settings {
     hotel: String,
     site: String,
     door: String,
+    #[serde(default)]
+    shared: bool,
     #[serde(default)]
     staff: Vec<String>,
     #[serde(default)]
@@ -77,6 +79,7 @@ const SETTINGS_SCHEMA: &str = r#"{
     "hotel": {"type": "string", "minLength": 1, "description": "issuer of the access credentials, as the trust list names it"},
     "site": {"type": "string", "minLength": 1, "description": "the hotel's name for the building"},
     "door": {"type": "string", "minLength": 1, "description": "this door"},
+    "shared": {"type": "boolean", "description": "nobody's room: one guest's key does not end another's"},
     "staff": {"type": "array", "items": {"type": "string", "minLength": 1}, "description": "roles that open it besides guests"},
     "confirm": {"type": "boolean", "description": "the wearer has to act on the band"},
     "anti_passback": {"type": "integer", "minimum": 1, "maximum": 86400, "description": "seconds for which a band that opened it does not open it again"}
@@ -171,7 +174,8 @@ fn decide(submission: &Submission, request: &Request, settings: &Settings) -> Re
     if request.now >= access.not_after {
         return Ok(deny("access.ended", "the access credential counts no more"));
     }
-    if context.sequences.get(role).is_some_and(|highest| access.sequence < *highest) {
+    let highest = context.sequences.get(role).filter(|_| is_staff || !settings.shared);
+    if highest.is_some_and(|highest| access.sequence < *highest) {
         return Ok(deny("access.superseded", "a later access credential opened this door"));
     }
     if context.battery == Battery::Critical && !is_staff {
