@@ -281,7 +281,7 @@ fn the_log_is_append_only_and_one_process_has_it() {
     let events = Events::open(&story.file("events.sqlite")).expect("the log").all().expect("events");
     let [event] = events.as_slice() else { panic!("{events:?}") };
     assert_eq!((event.at, event.opened, event.sequence), (NOW, true, Some(1)));
-    assert_eq!((event.role.as_deref(), event.counter), (Some("guest"), Some(1)));
+    assert_eq!((event.role.as_deref(), event.counter), (Some("guest"), Some(2)), "once at the desk");
     // A log that can't be read opens no door.
     let file = story.file("events.sqlite");
     let mut bytes = std::fs::read(&file).expect("the log");
@@ -293,7 +293,7 @@ fn the_log_is_append_only_and_one_process_has_it() {
 /// Where the process that is killed finds the hotel.
 const KILLED: &str = "HOTEL_DOOR_KILLED";
 
-/// Not a test of its own: the controller that `no_opening_is_forgotten` kills.
+/// Not a test of its own: the controller that others kill, or give no room.
 #[test]
 fn killed() {
     let Some(folder) = std::env::var_os(KILLED) else { return };
@@ -304,10 +304,36 @@ fn killed() {
         let (shown, binding) = tap(&mut lin, false, NOW, |transcript| door.request(transcript)).expect("answered");
         files::write(&folder.join("lin"), &lin).expect("written");
         let verdict = door.visit(&shown, binding, Battery::Good, NOW);
-        assert!(verdict.event.opened, "{}", verdict.event.code);
-        println!("opened {}", verdict.event.counter.expect("a counter"));
+        match verdict.event.opened {
+            true => println!("opened {}", verdict.event.counter.expect("a counter")),
+            false => return println!("closed {}", verdict.event.code),
+        }
         std::io::stdout().flush().expect("written");
     }
+}
+
+/// The number in a line that says so.
+fn opened(line: &str) -> Option<u64> {
+    line.strip_prefix("opened ")?.parse().ok()
+}
+
+/// A disk that is full: no file grows beyond that.
+#[test]
+fn what_can_t_be_written_down_opens_nothing() {
+    let mut story = Story::new();
+    story.door = None;
+    files::write(&story.folder.path().join("lin"), &story.lin).expect("written");
+    let output = Command::new("sh")
+        .args(["-c", r#"trap "" XFSZ; ulimit -f 200; exec "$0" killed --exact --nocapture"#])
+        .arg(std::env::current_exe().expect("this test"))
+        .env(KILLED, story.folder.path())
+        .output()
+        .expect("it starts");
+    let lines = String::from_utf8(output.stdout).expect("text");
+    assert!(lines.lines().any(|line| line == "closed door.log"), "{lines}");
+    let counted = lines.lines().filter_map(opened).count();
+    let events = Events::open(&story.file("events.sqlite")).expect("the log").all().expect("events");
+    assert_eq!((events.len(), counted > 0), (counted, true));
 }
 
 #[test]
@@ -316,7 +342,7 @@ fn no_opening_is_forgotten() {
     let mut story = Story::new();
     story.door = None;
     files::write(&story.folder.path().join("lin"), &story.lin).expect("written");
-    let (mut opened, mut rounds) = (BTreeSet::new(), 0);
+    let mut seen = BTreeSet::new();
     for round in 0..ROUNDS {
         let mut child = Command::new(std::env::current_exe().expect("this test"))
             .args(["killed", "--exact", "--nocapture"])
@@ -325,21 +351,20 @@ fn no_opening_is_forgotten() {
             .spawn()
             .expect("it starts");
         let mut lines = BufReader::new(child.stdout.take().expect("output")).lines();
-        let counter = |line: String| line.strip_prefix("opened ").and_then(|counter| counter.parse::<u64>().ok());
+        let counter = |line: String| opened(&line);
         // From the first opening on, at any moment.
         let first = lines.by_ref().map_while(Result::ok).find_map(counter).expect("it opens");
-        opened.insert(first);
+        seen.insert(first);
         std::thread::sleep(Duration::from_millis(u64::from(round * 37 % 100)));
         child.kill().expect("killed");
         child.wait().expect("ended");
-        opened.extend(lines.map_while(Result::ok).filter_map(counter));
+        seen.extend(lines.map_while(Result::ok).filter_map(counter));
         let events = Events::open(&story.file("events.sqlite")).expect("the log survives").all().expect("events");
         let logged = events.iter().filter_map(|event| event.counter).collect::<BTreeSet<_>>();
         assert_eq!(logged.len(), events.len(), "no counter twice");
-        assert!(opened.is_subset(&logged), "{opened:?} {logged:?}");
-        rounds += 1;
+        assert!(seen.is_subset(&logged), "{seen:?} {logged:?}");
     }
-    println!("{} openings in {rounds} rounds, each in the log after kill -9", opened.len());
+    println!("{} openings in {ROUNDS} rounds, each in the log after kill -9", seen.len());
 }
 
 /// What a person watches: over bumble's virtual links, by the program itself.
