@@ -182,6 +182,15 @@ impl Evening<'_> {
         let opened = said["opened"] == true;
         let says = if opened { code.to_owned() } else { format!("{code}: {message}") };
         println!("{}", picture::door(door, opened, said["low_battery"] == true, &says));
+        let (response, from_tap) = (&said["link"]["response"], &said["link"]["milliseconds"]);
+        let milliseconds = |time: &Value| time.as_f64().unwrap_or_default();
+        println!(
+            "      {} bytes in {} fragments, {:.0} ms after the tap; decided in {:.1} ms",
+            response["bytes"],
+            response["fragments"],
+            milliseconds(from_tap),
+            milliseconds(&said["milliseconds"][0])
+        );
         ensure!(code == expected, "{expected} was expected");
         self.said.push(said);
         Ok(())
