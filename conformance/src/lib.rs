@@ -6,11 +6,13 @@
 #![expect(clippy::indexing_slicing, reason = "it changes JSON that it made itself")]
 
 mod certificate;
+pub mod counts;
 mod draft;
 mod mdoc;
 mod native;
 pub mod peers;
 mod policies;
+pub mod scale;
 pub mod suite;
 mod vectors;
 

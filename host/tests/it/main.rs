@@ -20,6 +20,7 @@ mod composed;
 mod docs;
 mod durability;
 mod fleet;
+mod fuel;
 mod host;
 mod http;
 mod issuing;
