@@ -102,7 +102,8 @@ fn main() -> Result<()> {
             build::everything(&project)?;
             // The whole set, as everywhere: for one package alone features differ, and wasmtime would be compiled again.
             run(project.cargo("bench").args([
-                "--bench", "verify", "--bench", "host", "--bench", "http", "--bench", "status", "--bench", "native",
+                "--bench", "verify", "--bench", "host", "--bench", "http", "--bench", "status", "--bench", "curves",
+                "--bench", "native",
             ]))?;
             run(Command::new("node").arg(project.root.join("conformance/peers/bench/bench.mjs")))
         }
