@@ -1,6 +1,6 @@
 //! What grows with what: a verification with disclosures, issuers and status entries, a decision with policies in a chain and
 //! with others at the same time. Tables, and `docs/curves.svg`.
-#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a benchmark fails by panicking")]
+#![expect(clippy::expect_used, reason = "a benchmark fails by panicking")]
 
 #[path = "../tests/support/shop.rs"]
 mod shop;

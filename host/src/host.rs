@@ -25,11 +25,11 @@ use crate::refresh::{Schedule, SourceState};
 use crate::runtime::{Runtime, digest};
 use crate::setup::{Ready, Setup, described};
 use crate::sign::append_line;
-use crate::state::{self, Answered, Chain, Counter, Issued, Policy, Position, Settled, Settlement, State};
+use crate::state::{self, Chain, Counter, Issued, Policy, Position, Settled, Settlement, State};
 use crate::store::{Keys, Rows, Store, Table};
 use crate::verifier::{Accepted, Verifier};
 use crate::webhooks::Queue;
-use crate::workers::{Inputs, Workers};
+use crate::workers::{Inputs, Reply, Workers};
 
 /// Entries of the audit chain between two checkpoints.
 const CHECKPOINT_EVERY: u64 = 1_000;
@@ -321,7 +321,8 @@ impl Host {
 
     /// Judges what a wallet answered. The same token again gets the same answer, a merchant's retry therefore too.
     ///
-    /// A token that verifies uses the challenge up, whatever is decided; one that does not leaves it open, five times.
+    /// A token that verifies uses the challenge up, whatever is decided; one that does not leaves it open, five times. What has
+    /// begun is done, even if nobody waits for it any more.
     ///
     /// # Errors
     /// `host.overloaded` and `host.store`: then nothing was decided, and nothing used up. Every other trouble denies.
@@ -394,11 +395,7 @@ impl Host {
         let keys = Keys::at(now).row(Table::Challenge, decision.challenge.clone());
         let id = decision.challenge.clone();
         let challenge = self.transact(keys, move |rows| rows.get::<state::Challenge>(&id)).await?;
-        let presentations = challenge.and_then(|challenge| match challenge.state {
-            State::Answered(Answered { claims, .. }) => claims,
-            State::Open | State::Closed => None,
-        });
-        self.setup().answer(&decision, presentations)
+        Ok(self.setup().answer(decision, challenge.and_then(state::Challenge::claims)))
     }
 
     /// Takes an allow back: what it took from caps counts no more. Its `transaction_id` stays used.
@@ -417,7 +414,7 @@ impl Host {
         if webhook {
             self.hurry_webhooks();
         }
-        setup.answer(&voided, None)
+        Ok(setup.answer(voided, None))
     }
 
     /// Signs how far the audit chain has come, and appends that to the file of checkpoints if there is one.
@@ -450,52 +447,76 @@ impl Host {
         let token_sha256 = digest(&vp_token);
         if let Some(answered) = challenge.answered_by(&token_sha256) {
             let decision = self.find(&challenge.merchant, &answered.decision, now).await?;
-            return setup.answer(&decision, answered.claims.clone());
+            return Ok(setup.answer(decision, challenge.claims()));
         }
         if let Err(error) = challenge.is_open(now).and_then(|()| setup.not_revoked(&challenge)) {
             return Ok(Answer::refused(&error));
         }
         let case = self.case(&setup, &challenge, vp_token, now);
-        let settlement = match self.inner.workers.run(move |verifier| case.judge(verifier)).await?? {
-            Judged::Refused(error) => {
-                let (chain, id, code) = (setup.config.name.clone(), challenge.id, error.code().to_owned());
-                let keys = Keys::at(now).row(Table::Challenge, id.clone()).row(Table::Chain, chain.clone());
-                let fail = move |rows: &mut _| state::fail(rows, &chain, &id, &token_sha256, &code, now);
-                self.transact(keys, fail).await?;
-                return Ok(Answer::refused(&error));
-            }
-            Judged::Decided { decision, proven, reservations } => {
-                self.tell_status_lists(&proven);
-                Settlement {
-                    chain: setup.config.name.clone(),
-                    challenge: challenge.id.clone(),
-                    decision: challenge.id.clone(),
-                    token_sha256,
-                    now,
-                    outcome: decision.to_json(),
-                    claims: Some(presentations(&proven)),
-                    counters: proven.iter().filter_map(|(_, accepted)| counter(accepted)).collect(),
-                    transactions: transaction_ids(&proven),
-                    reservations,
-                    receipt: setup.receipt(&challenge),
-                    webhook: setup.webhook(&challenge.merchant).is_some(),
-                }
-            }
+        let (host, by, merchant) = (self.clone(), setup.clone(), challenge.merchant.clone());
+        let judge = move |verifier: &mut Verifier, reply: Reply<_>| match case.judge(verifier) {
+            Ok(judged) => host.settle(&by, challenge, token_sha256, judged, now, reply),
+            Err(error) => drop(reply.send(Err(error))),
         };
-        let (presented, webhook) = (settlement.claims.clone(), settlement.webhook);
-        let keys = settlement.keys(&challenge.merchant);
-        let settled = self.transact(keys, move |rows| state::settle(rows, settlement)).await?;
-        match settled {
-            Settled::Now(decision) => {
-                if webhook {
+        match self.inner.workers.begin(judge).await?? {
+            Settled::Now(decision, presentations) => {
+                if setup.webhook(&merchant).is_some() {
                     self.hurry_webhooks();
                 }
                 self.checkpoint_if_due(&decision, now).await;
-                let allowed = decision.is("allow");
-                setup.answer(&decision, presented.filter(|_| allowed))
+                Ok(setup.answer(*decision, presentations))
             }
-            Settled::Before(decision_id) => self.decision(&challenge.merchant, &decision_id, now).await,
+            Settled::Before(decision_id) => self.decision(&merchant, &decision_id, now).await,
             Settled::Refused(error) => Ok(Answer::refused(&error)),
+        }
+    }
+
+    /// Has the store put down what came of an answer, and `reply` told when that is durable.
+    fn settle(
+        &self,
+        setup: &Setup,
+        challenge: state::Challenge,
+        token_sha256: String,
+        judged: Judged,
+        now: u64,
+        reply: Reply<Result<Settled, Error>>,
+    ) {
+        let (begun, meters) = (Instant::now(), self.inner.meters.clone());
+        let answer = move |settled| {
+            meters.stored(begun.elapsed());
+            // Whoever asked may have gone; what was decided stands.
+            let _ = reply.send(settled);
+        };
+        let chain = setup.config.name.clone();
+        match judged {
+            Judged::Refused(error) => {
+                let id = challenge.id;
+                let keys = Keys::at(now).row(Table::Challenge, id.clone()).row(Table::Chain, chain.clone());
+                let fail = move |rows: &mut _| {
+                    state::fail(rows, &chain, &id, &token_sha256, error.code(), now)?;
+                    Ok(Settled::Refused(error))
+                };
+                self.inner.store.begin(keys, fail, answer);
+            }
+            Judged::Decided { decision, proven, reservations } => {
+                self.tell_status_lists(&proven);
+                let settlement = Settlement {
+                    chain,
+                    token_sha256,
+                    now,
+                    outcome: decision.to_json(),
+                    counters: proven.iter().filter_map(|(_, accepted)| counter(accepted)).collect(),
+                    transactions: transaction_ids(&proven),
+                    claims: Some(presentations(proven)),
+                    reservations,
+                    receipt: setup.receipt(&challenge),
+                    webhook: setup.webhook(&challenge.merchant).is_some(),
+                    challenge: challenge.id.clone(),
+                    decision: challenge.id,
+                };
+                let keys = settlement.keys(&challenge.merchant);
+                self.inner.store.begin(keys, move |rows| state::settle(rows, settlement), answer);
+            }
         }
     }
 
@@ -642,12 +663,12 @@ fn verifier(runtime: &Runtime, config: &Config, now: u64) -> Result<Verifier, Er
     Ok(verifier)
 }
 
-fn presentations(proven: &[(String, Accepted)]) -> Value {
+fn presentations(proven: Vec<(String, Accepted)>) -> Value {
     let mut by_query = Map::new();
     for (query_id, accepted) in proven {
-        let of_query = by_query.entry(query_id.clone()).or_insert_with(|| Value::Array(Vec::new()));
+        let of_query = by_query.entry(query_id).or_insert_with(|| Value::Array(Vec::new()));
         if let Some(of_query) = of_query.as_array_mut() {
-            of_query.push(accepted.to_json());
+            of_query.push(accepted.into_json());
         }
     }
     Value::Object(by_query)

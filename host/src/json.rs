@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use crate::bindings::sdk::exports::bandpass::sdk::verification::{
-    ClaimPath, CounterState, Demand, Evidence, Failure, PathSegment, Requirements, StatusState, Transaction,
+    Approval, ClaimPath, CounterState, Demand, Evidence, Failure, PathSegment, Payment, Requirements, StatusState,
+    Transaction,
 };
 use crate::decision::Decision;
 use crate::error::Error;
@@ -13,17 +14,22 @@ impl Accepted {
     /// `{"issuer": .., "credential_type": .., "claims": {..}, "evidence": {..}, ..}`
     #[must_use]
     pub fn to_json(&self) -> Value {
-        json!({
-            "issuer": self.issuer,
-            "credential_type": self.credential_type,
-            "subject": self.subject,
-            "claims": self.claims,
-            "transactions": self.transactions.iter().map(transaction).collect::<Vec<_>>(),
-            "evidence": self.evidence.as_ref().map(evidence),
-            "key_thumbprint": self.key_thumbprint,
-            "expires": self.expires,
-            "status": status(self.status),
-        })
+        self.clone().into_json()
+    }
+
+    /// The same without a copy.
+    pub(crate) fn into_json(self) -> Value {
+        members([
+            ("issuer", self.issuer.into()),
+            ("credential_type", self.credential_type.into()),
+            ("subject", self.subject.into()),
+            ("claims", self.claims.into()),
+            ("transactions", self.transactions.into_iter().map(transaction).collect()),
+            ("evidence", self.evidence.map(evidence).into()),
+            ("key_thumbprint", self.key_thumbprint.into()),
+            ("expires", self.expires.into()),
+            ("status", status(self.status).into()),
+        ])
     }
 }
 
@@ -67,32 +73,40 @@ impl Decision {
     }
 }
 
-fn transaction(transaction: &Transaction) -> Value {
-    let payment = transaction.payment.as_ref().map(|payment| {
-        json!({"amount": payment.sum.amount, "currency": payment.sum.currency,
-            "payee": {"name": payment.payee.name, "id": payment.payee.id}})
-    });
-    json!({"type": transaction.type_id, "id": transaction.id, "payment": payment, "payload": object(&transaction.payload)})
+/// As `json!`, which copies what it is given.
+fn members<const N: usize>(members: [(&str, Value); N]) -> Value {
+    members.into_iter().collect()
 }
 
-fn evidence(evidence: &Evidence) -> Value {
+fn transaction(transaction: Transaction) -> Value {
+    let Transaction { type_id, id, payment, payload } = transaction;
+    let payment = payment.map(|Payment { sum, payee }| {
+        let payee = members([("name", payee.name.into()), ("id", payee.id.into())]);
+        members([("amount", sum.amount.into()), ("currency", sum.currency.into()), ("payee", payee)])
+    });
+    let payload = object(&payload);
+    members([("type", type_id.into()), ("id", id.into()), ("payment", payment.into()), ("payload", payload)])
+}
+
+fn evidence(evidence: Evidence) -> Value {
     let counter_state = match evidence.counter_state {
         CounterState::Unchecked => "unchecked",
         CounterState::Advanced => "advanced",
     };
-    json!({
-        "signed_at": evidence.signed_at,
-        "worn_since": evidence.worn_since,
-        "unlocked_at": evidence.unlocked_at,
-        "confirmed": evidence.confirmed,
-        "distance_mm": evidence.distance_mm,
-        "counter": evidence.counter,
-        "counter_state": counter_state,
-        "approval": evidence.approval.as_ref().map(|approval| {
-            json!({"signed_at": approval.signed_at, "methods": approval.methods})
-        }),
-        "pairing_epoch": evidence.pairing_epoch,
-    })
+    let approval = evidence
+        .approval
+        .map(|Approval { signed_at, methods }| members([("signed_at", signed_at.into()), ("methods", methods.into())]));
+    members([
+        ("signed_at", evidence.signed_at.into()),
+        ("worn_since", evidence.worn_since.into()),
+        ("unlocked_at", evidence.unlocked_at.into()),
+        ("confirmed", evidence.confirmed.into()),
+        ("distance_mm", evidence.distance_mm.into()),
+        ("counter", evidence.counter.into()),
+        ("counter_state", counter_state.into()),
+        ("approval", approval.into()),
+        ("pairing_epoch", evidence.pairing_epoch.into()),
+    ])
 }
 
 /// Only what is asked for.

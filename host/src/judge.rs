@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive as _;
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::json;
 use tracing::field::Empty;
 
 use crate::bindings::policy::exports::bandpass::sdk::policy::{Obligation, Request};
@@ -51,6 +52,18 @@ pub(crate) enum Judged {
         /// What the policies reserved.
         reservations: Vec<Held>,
     },
+}
+
+/// What a DCQL query that was sent says of each credential, as far as it matters here.
+#[derive(Deserialize)]
+struct Dcql {
+    credentials: Vec<CredentialQuery>,
+}
+
+#[derive(Deserialize)]
+struct CredentialQuery {
+    id: String,
+    require_cryptographic_holder_binding: Option<bool>,
 }
 
 impl Case {
@@ -118,18 +131,16 @@ impl Case {
 
     /// Ids of the queries that were sent, each with the least that any policy may require of it.
     fn queries(&self) -> Vec<(String, Requirements)> {
-        let dcql = self.challenge.dcql.as_deref().map(serde_json::from_str::<Value>);
-        let dcql = dcql.and_then(Result::ok).unwrap_or_default();
-        let credentials = dcql.get("credentials").and_then(Value::as_array).into_iter().flatten();
-        let query = |credential: &Value| {
-            let bound = credential.get("require_cryptographic_holder_binding").and_then(Value::as_bool);
+        let dcql = self.challenge.dcql.as_deref().map(serde_json::from_str::<Dcql>);
+        let credentials = dcql.and_then(Result::ok).map(|dcql| dcql.credentials).unwrap_or_default();
+        let query = |CredentialQuery { id, require_cryptographic_holder_binding: bound }| {
             let holder = match bound {
                 Some(false) => Demand::NotRequired,
                 _ => Demand::ByProfile,
             };
-            Some((credential.get("id")?.as_str()?.to_owned(), Requirements { holder, ..Requirements::none() }))
+            (id, Requirements { holder, ..Requirements::none() })
         };
-        credentials.filter_map(query).collect()
+        credentials.into_iter().map(query).collect()
     }
 
     /// Deny beats step-up beats allow.

@@ -150,7 +150,7 @@ fn pool() -> InstanceAllocationStrategy {
 /// SHA-256 of a component in hexadecimal: what its publisher would state.
 #[must_use]
 pub fn digest(wasm: &[u8]) -> String {
-    Sha256::digest(wasm).iter().fold(String::new(), |mut digest, byte| {
+    Sha256::digest(wasm).iter().fold(String::with_capacity(64), |mut digest, byte| {
         let _ = write!(digest, "{byte:02x}");
         digest
     })

@@ -54,14 +54,14 @@ impl Setup {
         Self { config, signer, verifier: digest(VERIFIER_COMPONENT), plugins: ready }
     }
 
-    pub(crate) fn answer(&self, decision: &state::Decision, presentations: Option<Value>) -> Result<Answer, Error> {
-        Ok(Answer {
-            decision_id: Some(decision.id.clone()),
-            outcome: decision.outcome.clone(),
+    pub(crate) fn answer(&self, decision: state::Decision, presentations: Option<Value>) -> Answer {
+        Answer {
+            receipt: Some(self.signer.receipt(&decision.receipt)),
+            decision_id: Some(decision.id),
+            outcome: decision.outcome,
             presentations,
-            receipt: Some(self.signer.receipt(&decision.receipt)?),
             voided: decision.voided,
-        })
+        }
     }
 
     pub(crate) fn public_keys(&self) -> Vec<Value> {

@@ -41,18 +41,17 @@ impl Signer {
     }
 
     /// The receipt of a decision. ES256 signatures are deterministic (RFC 6979), so that it is the same each time.
-    pub(crate) fn receipt(&self, payload: &str) -> Result<String, Error> {
-        let payload = serde_json::from_str(payload).map_err(|error| Error::host(Code::HostStore, error))?;
-        Ok(self.sign(RECEIPT, &payload))
+    pub(crate) fn receipt(&self, payload: &str) -> String {
+        self.sign(RECEIPT, payload)
     }
 
     /// Says how far an audit chain had come.
     pub(crate) fn checkpoint(&self, host: &str, position: &Position, now: u64) -> String {
-        self.sign(CHECKPOINT, &json!({"iss": host, "iat": now, "audit": position}))
+        self.sign(CHECKPOINT, &json!({"iss": host, "iat": now, "audit": position}).to_string())
     }
 
-    fn sign(&self, typ: &str, payload: &Value) -> String {
-        self.key.sign(&json!({"alg": "ES256", "typ": typ, "kid": self.kid}), payload)
+    fn sign(&self, typ: &str, payload: &str) -> String {
+        self.key.sign_text(&json!({"alg": "ES256", "typ": typ, "kid": self.kid}).to_string(), payload)
     }
 }
 

@@ -1,8 +1,9 @@
 //! Threads that verify and decide: each has a verifier of its own and finishes one piece of work before the next.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::thread::{self, Thread};
 
 use tokio::sync::oneshot;
 use tracing::Span;
@@ -29,32 +30,97 @@ pub(crate) struct Inputs {
 
 type Job = Box<dyn FnOnce(&mut Verifier) + Send>;
 
+/// Where the result of a piece of work goes.
+pub(crate) type Reply<T> = oneshot::Sender<T>;
+
 /// As many threads as the machine has cores, behind a queue of bounded length.
 pub(crate) struct Workers {
-    jobs: SyncSender<Job>,
+    queue: Arc<Queue>,
     inputs: Arc<RwLock<Inputs>>,
+}
+
+impl Drop for Workers {
+    /// What waits is done first.
+    fn drop(&mut self) {
+        let mut waiting = self.queue.lock();
+        waiting.closed = true;
+        waiting.idle.drain(..).for_each(|thread| thread.unpark());
+    }
+}
+
+/// Work that waits for a thread. One is woken for each piece: who worked last, for its verifier is at hand still.
+struct Queue {
+    waiting: Mutex<Waiting>,
+    capacity: usize,
+}
+
+#[derive(Default)]
+struct Waiting {
+    jobs: VecDeque<Job>,
+    /// Threads that have nothing to do, who worked last at the end.
+    idle: Vec<Thread>,
+    /// No more will come.
+    closed: bool,
+}
+
+impl Queue {
+    fn push(&self, job: Job) -> Result<(), Error> {
+        let mut waiting = self.lock();
+        if waiting.jobs.len() >= self.capacity {
+            return Err(Error::host(Code::HostOverloaded, "too many answers wait for their decisions"));
+        }
+        waiting.jobs.push_back(job);
+        let idle = waiting.idle.pop();
+        drop(waiting);
+        idle.iter().for_each(Thread::unpark);
+        Ok(())
+    }
+
+    /// Waits for work; none once no more will come.
+    fn pop(&self) -> Option<Job> {
+        let this = thread::current();
+        loop {
+            let mut waiting = self.lock();
+            // It may have woken by itself.
+            waiting.idle.retain(|thread| thread.id() != this.id());
+            if let Some(job) = waiting.jobs.pop_front() {
+                return Some(job);
+            }
+            if waiting.closed {
+                return None;
+            }
+            waiting.idle.push(this.clone());
+            drop(waiting);
+            thread::park();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Workers {
     pub(crate) fn start(runtime: &Runtime, inputs: Inputs) -> Result<Self, Error> {
         let failed = |error: std::io::Error| Error::host(Code::HostRuntime, error);
-        let threads = std::thread::available_parallelism().map_err(failed)?.get();
-        let (jobs, waiting) = sync_channel::<Job>(threads.saturating_mul(MAX_WAITING));
-        let (inputs, waiting) = (Arc::new(RwLock::new(inputs)), Arc::new(Mutex::new(waiting)));
+        let threads = thread::available_parallelism().map_err(failed)?.get();
+        let capacity = threads.saturating_mul(MAX_WAITING);
+        let queue = Arc::new(Queue { waiting: Mutex::default(), capacity });
+        let workers = Self { queue, inputs: Arc::new(RwLock::new(inputs)) };
         for number in 0..threads {
             let worker = Worker {
                 runtime: runtime.clone(),
-                inputs: inputs.clone(),
+                inputs: workers.inputs.clone(),
                 verifier: None,
                 epoch: 0,
                 newest: 0,
                 memory: 0,
             };
-            let waiting = waiting.clone();
+            let queue = workers.queue.clone();
             let name = format!("bandpass-worker-{number}");
-            std::thread::Builder::new().name(name).spawn(move || worker.work(&waiting)).map_err(failed)?;
+            thread::Builder::new().name(name).spawn(move || worker.work(&queue)).map_err(failed)?;
         }
-        Ok(Self { jobs, inputs })
+        Ok(workers)
     }
 
     /// Runs `work` on a thread with a verifier that has the newest trust list and status lists.
@@ -65,13 +131,20 @@ impl Workers {
         &self,
         work: impl FnOnce(&mut Verifier) -> T + Send + 'static,
     ) -> Result<T, Error> {
-        let (sender, receiver) = oneshot::channel();
+        self.begin(move |verifier, reply| drop(reply.send(work(verifier)))).await
+    }
+
+    /// The same for work that hands on what it has begun, so that the thread is free before the result is there.
+    ///
+    /// # Errors
+    /// `host.overloaded` if too many wait already.
+    pub(crate) async fn begin<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Verifier, Reply<T>) + Send + 'static,
+    ) -> Result<T, Error> {
+        let (reply, receiver) = oneshot::channel();
         let span = Span::current();
-        let job: Job = Box::new(move |verifier| drop(sender.send(span.in_scope(|| work(verifier)))));
-        self.jobs.try_send(job).map_err(|refused| match refused {
-            TrySendError::Full(_) => Error::host(Code::HostOverloaded, "too many answers wait for their decisions"),
-            TrySendError::Disconnected(_) => Error::host(Code::HostRuntime, "the workers are gone"),
-        })?;
+        self.queue.push(Box::new(move |verifier| span.in_scope(|| work(verifier, reply))))?;
         receiver.await.map_err(|_| Error::host(Code::HostRuntime, "the work was given up"))
     }
 
@@ -93,10 +166,8 @@ struct Worker {
 }
 
 impl Worker {
-    fn work(mut self, waiting: &Mutex<Receiver<Job>>) {
-        loop {
-            let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
-            let Ok(job) = job else { return };
+    fn work(mut self, queue: &Queue) {
+        while let Some(job) = queue.pop() {
             match self.verifier() {
                 // Nothing here panics; if something does, the verifier may be in the middle of it.
                 Ok(verifier) => {

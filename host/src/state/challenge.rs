@@ -114,6 +114,14 @@ impl Challenge {
             _ => None,
         }
     }
+
+    /// What was disclosed, if it was answered and allowed.
+    pub(crate) fn claims(self) -> Option<Value> {
+        match self.state {
+            State::Answered(answered) => answered.claims,
+            State::Open | State::Closed => None,
+        }
+    }
 }
 
 /// Puts a challenge down.

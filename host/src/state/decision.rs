@@ -161,8 +161,8 @@ impl Settlement {
 /// What came of it.
 #[derive(Clone, Debug)]
 pub(crate) enum Settled {
-    /// Decided now. The outcome may have become a denial.
-    Now(Box<Decision>),
+    /// Decided now. The outcome may have become a denial; what was disclosed comes along with an allow.
+    Now(Box<Decision>, Option<Value>),
     /// This very token had been decided on before, with this decision.
     Before(String),
     /// Nothing was decided: the challenge is not open, or a signature counter did not grow.
@@ -267,7 +267,7 @@ pub(crate) fn settle(rows: &mut Rows, settlement: Settlement) -> Result<Settled,
     let claims = claims.filter(|_| allowed);
     challenge.state = State::Answered(Answered { token_sha256, decision: decision_id, claims });
     rows.put(&challenge)?;
-    Ok(Settled::Now(Box::new(decision)))
+    Ok(Settled::Now(Box::new(decision), challenge.claims()))
 }
 
 /// Takes an allow back: what it took from caps counts no more. Its transaction stays used. Doing it again changes nothing.

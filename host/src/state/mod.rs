@@ -9,9 +9,7 @@ mod retention;
 
 pub(crate) use audit::{Chain, GENESIS, Position, append, entry_hash};
 pub(crate) use caps::{Cap, Held, Reserved, Take, keys_of, release, reserve};
-pub(crate) use challenge::{
-    Answered, Challenge, Issued, Policy, STEP_UP_WITHIN, State, decline, fail, keep, open, step_up,
-};
+pub(crate) use challenge::{Challenge, Issued, Policy, STEP_UP_WITHIN, State, decline, fail, keep, open, step_up};
 pub(crate) use decision::{
     Allowed, Counter, Decision, Settled, Settlement, denied, settle, unknown_challenge, unknown_decision, void,
 };

@@ -2,6 +2,7 @@ use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 
 use super::caps::Reserved;
+use super::challenge::Answered;
 use super::*;
 use crate::error::Error;
 use crate::store::{AuditPage, Keys, Rows, Store, Table};
@@ -56,7 +57,7 @@ impl Till {
     /// The decision's word and reason, or the code of the refusal.
     fn decides(&self, settlement: Settlement) -> String {
         match self.settle(settlement) {
-            Settled::Now(decision) => {
+            Settled::Now(decision, _) => {
                 let word = |name| decision.outcome.get(name).and_then(Value::as_str).unwrap_or_default();
                 format!("{} {}", word("decision"), word("reason"))
             }

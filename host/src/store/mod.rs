@@ -89,7 +89,7 @@ impl Store {
         };
         let config = postgres::config(url)?;
         // A thread of its own, for this one may have an executor.
-        let migrate = || executor()?.block_on(postgres::migrate(&config));
+        let migrate = || executor(true)?.block_on(postgres::migrate(&config));
         std::thread::scope(|scope| scope.spawn(migrate).join()).map_err(|_| gone())?
     }
 
@@ -101,7 +101,7 @@ impl Store {
         let (queue, waiting) = mpsc::channel(MAX_QUEUE);
         let (opened, is_open) = std::sync::mpsc::channel();
         let writer = move || {
-            let executor = match executor() {
+            let executor = match executor(B::CONNECTS) {
                 Ok(executor) => executor,
                 Err(error) => return drop(opened.send(Err(error))),
             };
@@ -132,7 +132,8 @@ impl Store {
         work: impl FnOnce(&mut Rows) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         keys.check()?;
-        let (task, answer) = Task::boxed(keys, work);
+        let (reply, answer) = oneshot::channel();
+        let task = Task::boxed(keys, work, move |done| drop(reply.send(done)));
         let asked = async {
             self.queue()?.send(task).await.map_err(|_| gone())?;
             answer.await.map_err(|_| gone())?
@@ -146,11 +147,32 @@ impl Store {
         keys: Keys,
         work: impl FnOnce(&mut Rows) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        keys.check()?;
-        let _span = tracing::debug_span!("store").entered();
-        let (task, answer) = Task::boxed(keys, work);
-        self.queue()?.blocking_send(task).map_err(|_| gone())?;
+        let (reply, answer) = oneshot::channel();
+        self.begin(keys, work, move |done| drop(reply.send(done)));
         answer.blocking_recv().map_err(|_| gone())?
+    }
+
+    /// The same for a thread without an executor that does not wait for it: `answer` is called on the writer's thread, and
+    /// must not keep it. It must not hold the last [`Store`] either, which would wait for itself.
+    pub(crate) fn begin<T: Send + 'static>(
+        &self,
+        keys: Keys,
+        work: impl FnOnce(&mut Rows) -> Result<T, Error> + Send + 'static,
+        answer: impl FnOnce(Result<T, Error>) + Send + 'static,
+    ) {
+        let storable = keys.check();
+        let span = tracing::debug_span!("store");
+        let task = Task::boxed(keys, work, move |done| {
+            drop(span);
+            answer(done);
+        });
+        match storable.and_then(|()| self.queue()) {
+            Ok(queue) => match queue.blocking_send(task) {
+                Ok(()) => {}
+                Err(refused) => refused.0.reply(Err(gone())),
+            },
+            Err(error) => task.reply(Err(error)),
+        }
     }
 }
 
@@ -167,6 +189,8 @@ pub struct Migration {
 trait Backend: Sized + 'static {
     /// Pieces of work that are committed together.
     const MAX_GROUP: usize;
+    /// Whether it needs an executor with connections and timers.
+    const CONNECTS: bool;
 
     /// Begins a transaction in which nobody else changes what `keys` name, and loads that.
     async fn begin(&mut self, keys: &Keys) -> Result<Rows, Error>;
@@ -184,7 +208,7 @@ async fn write<B: Backend>(mut backend: B, mut waiting: mpsc::Receiver<Box<dyn W
     let mut group = Vec::new();
     let mut prune_at = Instant::now();
     while waiting.recv_many(&mut group, B::MAX_GROUP).await > 0 {
-        let keys = group.iter().fold(Keys::default(), |keys, work| keys.and(work.keys()));
+        let keys = group.iter_mut().fold(Keys::default(), |keys, work| keys.and(work.take_keys()));
         let committed = commit(&mut backend, &keys, &mut group).await;
         if let Err(error) = &committed {
             tracing::error!("{error}");
@@ -217,29 +241,39 @@ async fn commit(backend: &mut impl Backend, keys: &Keys, group: &mut [Box<dyn Wo
 
 /// A piece of work that waits for its transaction.
 trait Work: Send {
-    fn keys(&self) -> &Keys;
+    /// What it needs, once.
+    fn take_keys(&mut self) -> Keys;
     /// Whether what it changed is to be kept.
     fn run(&mut self, rows: &mut Rows) -> bool;
     fn reply(self: Box<Self>, committed: Result<(), Error>);
 }
 
-struct Task<T, F> {
+struct Task<T, F, A> {
     keys: Keys,
     work: Option<F>,
     done: Option<Result<T, Error>>,
-    asked: oneshot::Sender<Result<T, Error>>,
+    answer: A,
 }
 
-impl<T: Send + 'static, F: FnOnce(&mut Rows) -> Result<T, Error> + Send + 'static> Task<T, F> {
-    fn boxed(keys: Keys, work: F) -> (Box<dyn Work>, oneshot::Receiver<Result<T, Error>>) {
-        let (asked, answer) = oneshot::channel();
-        (Box::new(Self { keys, work: Some(work), done: None, asked }), answer)
+impl<T, F, A> Task<T, F, A>
+where
+    T: Send + 'static,
+    F: FnOnce(&mut Rows) -> Result<T, Error> + Send + 'static,
+    A: FnOnce(Result<T, Error>) + Send + 'static,
+{
+    fn boxed(keys: Keys, work: F, answer: A) -> Box<dyn Work> {
+        Box::new(Self { keys, work: Some(work), done: None, answer })
     }
 }
 
-impl<T: Send, F: FnOnce(&mut Rows) -> Result<T, Error> + Send> Work for Task<T, F> {
-    fn keys(&self) -> &Keys {
-        &self.keys
+impl<T, F, A> Work for Task<T, F, A>
+where
+    T: Send,
+    F: FnOnce(&mut Rows) -> Result<T, Error> + Send,
+    A: FnOnce(Result<T, Error>) + Send,
+{
+    fn take_keys(&mut self) -> Keys {
+        std::mem::take(&mut self.keys)
     }
 
     fn run(&mut self, rows: &mut Rows) -> bool {
@@ -250,12 +284,15 @@ impl<T: Send, F: FnOnce(&mut Rows) -> Result<T, Error> + Send> Work for Task<T, 
     fn reply(self: Box<Self>, committed: Result<(), Error>) {
         let done = self.done.unwrap_or_else(|| Err(gone()));
         // Whoever asked may have gone; what was decided stands.
-        let _ = self.asked.send(committed.and(done));
+        (self.answer)(committed.and(done));
     }
 }
 
-fn executor() -> Result<tokio::runtime::Runtime, Error> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)
+/// `connects`: with connections and timers, without which a thread is woken at less cost.
+fn executor(connects: bool) -> Result<tokio::runtime::Runtime, Error> {
+    let mut executor = tokio::runtime::Builder::new_current_thread();
+    let executor = if connects { executor.enable_all() } else { &mut executor };
+    executor.build().map_err(failed)
 }
 
 /// What database and program are to each other.

@@ -301,6 +301,7 @@ impl Postgres {
 impl Backend for Postgres {
     /// The server has room for some 6,400 locks of all hosts together, unless it is told otherwise.
     const MAX_GROUP: usize = 64;
+    const CONNECTS: bool = true;
 
     async fn begin(&mut self, keys: &Keys) -> Result<Rows, Error> {
         let deadline = Instant::now() + PATIENCE;

@@ -192,14 +192,14 @@ impl Keys {
     }
 
     /// What both name.
-    pub(super) fn and(mut self, other: &Self) -> Self {
+    pub(super) fn and(mut self, mut other: Self) -> Self {
         self.now = self.now.max(other.now);
-        self.rows.extend(other.rows.iter().cloned());
-        self.pages.extend(other.pages.iter().cloned());
-        self.whole.extend(&other.whole);
-        self.parts.extend(other.parts.iter().cloned());
-        self.counted.extend(&other.counted);
-        other.due.iter().fold(self, |keys, (table, limit)| keys.due(*table, *limit))
+        self.rows.append(&mut other.rows);
+        self.pages.append(&mut other.pages);
+        self.whole.append(&mut other.whole);
+        self.parts.append(&mut other.parts);
+        self.counted.append(&mut other.counted);
+        other.due.into_iter().fold(self, |keys, (table, limit)| keys.due(table, limit))
     }
 
     /// Whether every backend can hold them: what one can't would fail others' work with it.

@@ -109,9 +109,8 @@ impl Sqlite {
     fn load(&self, keys: &Keys) -> rusqlite::Result<Rows> {
         let mut rows = Rows::default();
         for table in Table::ALL {
-            let name = table.name();
-            let sql = format!("SELECT value, parent, due FROM {name} WHERE key = ?1");
             for key in keys.of(table) {
+                let sql = format!("SELECT value, parent, due FROM {} WHERE key = ?1", table.name());
                 let row = self.database.prepare_cached(&sql)?.query_row([key], |row| row_at(row, 0)).optional()?;
                 rows.load(table, key.to_owned(), row);
             }
@@ -200,6 +199,7 @@ impl Sqlite {
 
 impl Backend for Sqlite {
     const MAX_GROUP: usize = 256;
+    const CONNECTS: bool = false;
 
     async fn begin(&mut self, keys: &Keys) -> Result<Rows, Error> {
         // One that is only read would otherwise find out late that somebody else wrote.

@@ -104,6 +104,7 @@ struct Counted<B> {
 
 impl<B: Backend> Backend for Counted<B> {
     const MAX_GROUP: usize = B::MAX_GROUP;
+    const CONNECTS: bool = B::CONNECTS;
 
     async fn begin(&mut self, keys: &Keys) -> Result<Rows, Error> {
         self.begun.fetch_add(1, Ordering::Relaxed);

@@ -96,8 +96,13 @@ impl Key {
     /// A compact JWS over any header and payload: what they say is up to the caller.
     #[must_use]
     pub fn sign(&self, header: &Value, payload: &Value) -> String {
-        let signed =
-            format!("{}.{}", base64url(header.to_string().as_bytes()), base64url(payload.to_string().as_bytes()));
+        self.sign_text(&header.to_string(), &payload.to_string())
+    }
+
+    /// The same over JSON as it is written.
+    #[must_use]
+    pub fn sign_text(&self, header: &str, payload: &str) -> String {
+        let signed = format!("{}.{}", base64url(header.as_bytes()), base64url(payload.as_bytes()));
         format!("{signed}.{}", base64url(&self.sign_bytes(signed.as_bytes())))
     }
 
