@@ -130,14 +130,14 @@ fn requirements() -> Val {
     ])
 }
 
-/// What a verification does not depend on it does not pay for: ten thousand issuers and a long status list cost as much as one
+/// What a verification does not depend on it does not pay for: a thousand issuers and a long status list cost as much as one
 /// and a short one.
 fn sizes() -> Vec<(String, Scale)> {
     let of = |name: &str, sizes: [usize; 3], scale: fn(usize) -> Scale| {
         sizes.map(|size| (format!("{name} {size}"), scale(size)))
     };
     let disclosures = of("disclosures", [1, 10, 100], |disclosures| Scale { disclosures, ..Scale::default() });
-    let issuers = of("issuers", [1, 100, 10_000], |issuers| Scale { issuers, ..Scale::default() });
+    let issuers = of("issuers", [1, 30, 1_000], |issuers| Scale { issuers, ..Scale::default() });
     let entries = of("status entries", [1 << 10, 1 << 13, 1 << 16], |entries| Scale { entries, ..Scale::default() });
     [disclosures, issuers, entries].concat()
 }
