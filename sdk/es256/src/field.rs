@@ -92,7 +92,9 @@ impl<L: Limb> Field<L> {
     /// `2^bits` times as much, limb by limb.
     #[inline(always)]
     pub(crate) fn shl(self, bits: u32) -> Self {
-        Self(self.0.map(|limb| limb << bits))
+        let mut limbs = self.0;
+        limbs.iter_mut().for_each(|limb| *limb = *limb << bits);
+        Self(limbs)
     }
 
     /// The same element, as an integer between 0 and little more than p: what the last limb has from 2^256 on, which is
@@ -243,6 +245,8 @@ impl<L: Limb> Neg for Field<L> {
     /// Limb by limb.
     #[inline(always)]
     fn neg(self) -> Self {
-        Self(self.0.map(L::neg))
+        let mut limbs = self.0;
+        limbs.iter_mut().for_each(|limb| *limb = -*limb);
+        Self(limbs)
     }
 }

@@ -35,21 +35,22 @@ pub(crate) fn inverse(number: [u64; 4], scale: [u64; 4], modulus: &Modulus) -> [
 /// What 29 division steps do to f and g, of which the lowest digits are given: 2^29 times the new f and the new g are
 /// these multiples of the old ones.
 fn steps(eta: &mut i64, mut f: i64, mut g: i64) -> [[i64; 2]; 2] {
-    let (mut upper, mut lower) = ([1, 0], [0, 1]);
+    // Not by `map` on arrays, which the compiler leaves as calls: this is where most of the time goes.
+    let [mut a, mut b, mut c, mut d] = [1, 0, 0, 1];
     let mut left = BITS;
     loop {
         let zeros = (g | -1 << left).trailing_zeros();
         g >>= zeros;
-        upper = upper.map(|factor| factor << zeros);
+        (a, b) = (a << zeros, b << zeros);
         *eta -= i64::from(zeros);
         left -= zeros;
         if left == 0 {
-            return [upper, lower];
+            return [[a, b], [c, d]];
         }
         if *eta < 0 {
             *eta = -*eta;
             (f, g) = (g, -f);
-            (upper, lower) = (lower, upper.map(|factor: i64| -factor));
+            (a, b, c, d) = (c, d, -a, -b);
         }
         // As many of the lowest bits of g are cleared as there are steps before f and g change places, but six at most:
         // f * (f^2 - 2) is -1/f modulo 2^6.
@@ -57,7 +58,7 @@ fn steps(eta: &mut i64, mut f: i64, mut g: i64) -> [[i64; 2]; 2] {
         let (f6, g6) = (f & 63, g & 63);
         let factor = (f6 * (f6 * f6 - 2) * g6) & ((1 << cleared) - 1);
         g += f * factor;
-        lower.iter_mut().zip(upper).for_each(|(lower, upper)| *lower += upper * factor);
+        (c, d) = (c + a * factor, d + b * factor);
     }
 }
 
@@ -75,12 +76,12 @@ pub(crate) fn combined<L: Limb>([x, y]: [L; 2], a: [L; 9], b: [L; 9], multiple: 
     for ((column, b), modulus) in columns.iter_mut().zip(b).zip(modulus) {
         *column = x * *column + y * b + multiple * modulus;
     }
-    let [first, rest @ ..] = columns;
+    let [first, mut rest @ ..] = columns;
     let mut carry = first.high(BITS);
-    let [d0, d1, d2, d3, d4, d5, d6, d7] = rest.map(|column| {
-        let sum = column + carry;
-        carry = sum.high(BITS);
-        sum.low(BITS)
-    });
+    for column in &mut rest {
+        let sum = *column + carry;
+        (*column, carry) = (sum.low(BITS), sum.high(BITS));
+    }
+    let [d0, d1, d2, d3, d4, d5, d6, d7] = rest;
     [d0, d1, d2, d3, d4, d5, d6, d7, carry]
 }
