@@ -93,7 +93,9 @@ impl<L: Limb> Field<L> {
     #[inline(always)]
     pub(crate) fn shl(self, bits: u32) -> Self {
         let mut limbs = self.0;
-        limbs.iter_mut().for_each(|limb| *limb = *limb << bits);
+        for limb in &mut limbs {
+            *limb = *limb << bits;
+        }
         Self(limbs)
     }
 
@@ -246,7 +248,9 @@ impl<L: Limb> Neg for Field<L> {
     #[inline(always)]
     fn neg(self) -> Self {
         let mut limbs = self.0;
-        limbs.iter_mut().for_each(|limb| *limb = -*limb);
+        for limb in &mut limbs {
+            *limb = -*limb;
+        }
         Self(limbs)
     }
 }
