@@ -55,20 +55,22 @@ pub(crate) fn for_fuzzing() -> Result<()> {
 /// The first Chromium whose wallet tests can play (`DigitalCredentials.setVirtualWalletBehavior`), as far as was tried.
 const CHROMIUM: u32 = 156;
 
-/// What tests start: a `PostgreSQL` of their own, `strace` to see what is synced when, and Chromium for pages.
+/// What tests start: a `PostgreSQL` of their own, `strace` to see what is synced when, `valgrind` to see what programs in C do
+/// with memory, and Chromium for pages.
 pub(crate) fn debian_packages() -> Result<()> {
     let is_there =
         |program: &str| Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
     if is_there("strace")
+        && is_there("valgrind")
         && chromium().is_some_and(|version| version >= CHROMIUM)
         && bandpass_testing::binaries().is_some()
     {
         return Ok(());
     }
-    let install = ["install", "-y", "--no-install-recommends", "chromium", "postgresql", "strace"];
+    let install = ["install", "-y", "--no-install-recommends", "chromium", "postgresql", "strace", "valgrind"];
     if !output(Command::new("id").arg("-u")).is_ok_and(|user| user.trim() == "0") {
         bail!(
-            "Chromium {CHROMIUM}, PostgreSQL or strace is missing: sudo apt-get update; sudo apt-get {}",
+            "Chromium {CHROMIUM}, PostgreSQL, strace or valgrind is missing: sudo apt-get update; sudo apt-get {}",
             install.join(" ")
         );
     }
@@ -77,7 +79,7 @@ pub(crate) fn debian_packages() -> Result<()> {
         apt.arg("--quiet").env("DEBIAN_FRONTEND", "noninteractive");
         apt
     };
-    step("Chromium, PostgreSQL and strace", || {
+    step("Chromium, PostgreSQL, strace and valgrind", || {
         // The lists of packages may be missing or old.
         run(apt().arg("update"))?;
         run(apt().args(install))
