@@ -1,11 +1,11 @@
-/* A door: gets a band's engagement by a tap, opens an encrypted session with it, asks it for its credential, and opens if that
- * verifies, for this session and on a wrist.
+/* A door: gets a band's engagement by a tap, opens an encrypted session with it, asks it for its credential, and
+ * opens if that verifies, for this session and on a wrist.
  *
  *   door TRUST_LIST_FILE STATUS_LIST_FILE < from_radio > to_radio
  *
- * In place of a radio there are two pipes. A frame is a number (0 for what NFC has read, else that of a characteristic), the
- * length of what follows in two bytes, high first, and that. What became of it is written to the standard error output: `open`,
- * or `closed: ` and a code. */
+ * In place of a radio there are two pipes. A frame is a number (0 for what NFC has read, else that of a
+ * characteristic), the length of what follows in two bytes, high first, and that. What became of it is written to
+ * the standard error output: `open`, or `closed: ` and a code. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -16,11 +16,12 @@
 #define MTU 247
 #define TAP 0
 
-/* DeviceRequest (ISO/IEC 18013-5, 8.3.2.1.2.1): the two elements of a band credential that every band shows. It is not signed, so
- * a band does not know whose door this is, and shows no more. */
+/* DeviceRequest (ISO/IEC 18013-5, 8.3.2.1.2.1): the two elements of a band credential that every band shows. It is
+ * not signed, so a band does not know whose door this is, and shows no more. */
 static const char REQUEST[] =
     "\xa2\x67version\x63" "1.0\x6b" "docRequests\x81\xa1\x6citemsRequest\xd8\x18\x58\x4e"
-    "\xa2\x67" "docType\x6f" "bandpass.band.1\x6anameSpaces\xa1\x6f" "bandpass.band.1\xa2\x67pairing\xf4\x6d" "band_measures\xf4";
+    "\xa2\x67" "docType\x6f" "bandpass.band.1\x6anameSpaces\xa1\x6f" "bandpass.band.1"
+    "\xa2\x67pairing\xf4\x6d" "band_measures\xf4";
 
 struct frame {
   uint8_t number;
@@ -92,7 +93,8 @@ static bandpass_code establish(const bandpass_link *link, bandpass_session **ses
 }
 
 /* Gets the band's answer. */
-static bandpass_code receive_answer(const bandpass_link *link, const bandpass_session *session, bandpass_bytes **answer) {
+static bandpass_code receive_answer(const bandpass_link *link, const bandpass_session *session,
+                                    bandpass_bytes **answer) {
   bandpass_bytes *message = NULL, *reply = NULL;
   bandpass_code code = receive_message(link, &message);
   if (code == NULL && message == NULL) code = bandpass_session_closed(session);
@@ -110,7 +112,8 @@ static bandpass_code receive_answer(const bandpass_link *link, const bandpass_se
 }
 
 /* Verifies it: made for this session, in the last half minute, by a band that is on a wrist and unlocked. */
-static bandpass_code verify(const bandpass_verifier *verifier, const bandpass_session *session, const bandpass_bytes *token) {
+static bandpass_code verify(const bandpass_verifier *verifier, const bandpass_session *session,
+                            const bandpass_bytes *token) {
   static const char FORM[] = "{\"now\":%lld,\"maxAge\":30,\"worn\":true,\"unlocked\":true,\"binding\":%s}";
   bandpass_bytes *binding;
   bandpass_code code = bandpass_session_binding(session, &binding);

@@ -3,21 +3,22 @@
  * Made by `UPDATE_DOCS=1 cargo test -p bandpass-c`.
  *
  * Refusals. Functions that can fail return null when they did what they are for, and otherwise a code, such as
- * `holder.nonce`: text that stays as it is, is never freed, and never changes its meaning. What begins with `c.` is a mistake
- * of the caller's, but for `c.random` and `c.panic`. On a refusal everything that is handed out is null.
+ * `holder.nonce`: text that stays as it is, is never freed, and never changes its meaning. What begins with `c.` is a
+ * mistake of the caller's, but for `c.random` and `c.panic`. On a refusal everything that is handed out is null.
  *
- * Ownership. What is handed out, handles and bytes, belongs to the caller, who frees it with the `_free` function of its type;
- * that makes the pointer null, and does nothing where it is null already. A place that it is handed out to is written over
- * without being looked at. What is passed in stays the caller's and is looked at during the call alone. A handle that is
- * used up (a key, a band, a reader) is still there to be freed; using it once more is `c.used`.
+ * Ownership. What is handed out, handles and bytes, belongs to the caller, who frees it with the `_free` function of
+ * its type; that makes the pointer null, and does nothing where it is null already. A place that it is handed out to
+ * is written over without being looked at. What is passed in stays the caller's and is looked at during the call
+ * alone. A handle that is used up (a key, a band, a reader) is still there to be freed; using it once more is
+ * `c.used`.
  *
  * Null. Every pointer that is null where it must not be is `c.null`, and nothing was done.
  *
  * Threads. Any thread may call; two calls with the same handle wait for one another, which is why handles are passed as
  * `const`: what changes is behind a lock. Nobody frees what another still uses.
  *
- * Panics. None gets out of here: a mistake in this library is `c.panic`, and so is every later call with the handle that was
- * in use. Where memory runs out the process is aborted.
+ * Panics. None gets out of here: a mistake in this library is `c.panic`, and so is every later call with the handle
+ * that was in use. Where memory runs out the process is aborted.
  *
  * Units. Times are seconds since 1970 (UTC), lengths are bytes, text is UTF-8, JSON is without byte order mark.
  */
@@ -37,7 +38,8 @@
 #endif
 
 /**
- * Number of a characteristic: start and end. With these numbers their UUIDs begin, `00000001-A123-48CE-896B-4C76973373E6`.
+ * Number of a characteristic: start and end. With these numbers their UUIDs begin,
+ * `00000001-A123-48CE-896B-4C76973373E6`.
  */
 #define BANDPASS_STATE 1
 
@@ -122,14 +124,14 @@ typedef struct bandpass_reader bandpass_reader;
 typedef struct bandpass_session bandpass_session;
 
 /**
- * A verifier: whom it trusts, the status lists that it took in, and what it remembers of credentials. Where several threads
- * verify at once each has its own, for one waits for the other.
+ * A verifier: whom it trusts, the status lists that it took in, and what it remembers of credentials. Where several
+ * threads verify at once each has its own, for one waits for the other.
  */
 typedef struct bandpass_verifier bandpass_verifier;
 
 /**
- * Bytes that belong to somebody else, who keeps them as they are for as long as they are looked at. Where `length` is 0,
- * `data` may be null.
+ * Bytes that belong to somebody else, who keeps them as they are for as long as they are looked at. Where `length`
+ * is 0, `data` may be null.
  */
 typedef struct {
   const void *data;
@@ -140,7 +142,8 @@ typedef struct {
 } bandpass_view;
 
 /**
- * Null: it was done. Otherwise why it was not: a code such as `holder.nonce`, which stays as it is, and is never freed.
+ * Null: it was done. Otherwise why it was not: a code such as `holder.nonce`, which stays as it is, and is never
+ * freed.
  */
 typedef const char *bandpass_code;
 
@@ -159,7 +162,8 @@ bandpass_view bandpass_bytes_view(const bandpass_bytes *bytes);
 void bandpass_bytes_free(bandpass_bytes **bytes);
 
 /**
- * Makes a verifier from a trust list (JSON). `remember`: whether a credential that came before costs one signature less.
+ * Makes a verifier from a trust list (JSON). `remember`: whether a credential that came before costs one signature
+ * less.
  *
  * `answer` may be null; otherwise it is null, or `{"error": ..}`.
  */
@@ -170,7 +174,8 @@ bandpass_code bandpass_verifier_open(bandpass_view trust,
                                      bandpass_bytes **answer);
 
 /**
- * Takes in a status list token, a JWT or a CWT. `now`: seconds since 1970. A list that is refused leaves that which was there.
+ * Takes in a status list token, a JWT or a CWT. `now`: seconds since 1970. A list that is refused leaves that which
+ * was there.
  *
  * `answer` may be null; otherwise it says what the list says of itself, in `{"uri", "issuedAt", "expires", "ttl",
  * "issuers"}`, or is `{"error": ..}`.
@@ -182,8 +187,8 @@ bandpass_code bandpass_verifier_update_status(const bandpass_verifier *verifier,
                                               bandpass_bytes **answer);
 
 /**
- * Verifies a token: null is returned if every check passed, and in no other case. `request` (JSON) says what the token is
- * judged by; README.md lists its members.
+ * Verifies a token: null is returned if every check passed, and in no other case. `request` (JSON) says what the
+ * token is judged by; README.md lists its members.
  *
  * `answer` may be null; otherwise it is an array with what each presentation proves, or `{"error": ..}`.
  */
@@ -194,8 +199,9 @@ bandpass_code bandpass_verifier_verify(const bandpass_verifier *verifier,
                                        bandpass_bytes **answer);
 
 /**
- * Comes to the same verdict as `bandpass_verifier_verify`, and says of every check what came of it: `{"code", "section",
- * "outcome"}`, whatever the verdict is. For people and tools.
+ * Comes to the same verdict as `bandpass_verifier_verify`, and says of every check what came of it: `{"code",
+ * "section", "outcome"}`, whatever the verdict is. For people and tools. It is about one presentation, so `all` is
+ * `c.request`.
  */
 BANDPASS_MUST_USE
 bandpass_code bandpass_verifier_explain(const bandpass_verifier *verifier,
@@ -219,8 +225,8 @@ void bandpass_verifier_free(bandpass_verifier **verifier);
 BANDPASS_MUST_USE bandpass_code bandpass_key_generate(bandpass_key **key);
 
 /**
- * A key from 32 bytes that are known: for vectors, and for devices with a generator of their own. A session whose key came
- * before, or can be guessed, protects nothing.
+ * A key from 32 bytes that are known: for vectors, and for devices with a generator of their own. A session whose
+ * key came before, or can be guessed, protects nothing.
  */
 BANDPASS_MUST_USE
 bandpass_code bandpass_key_from_known_bytes(bandpass_view bytes,
@@ -232,8 +238,8 @@ bandpass_code bandpass_key_from_known_bytes(bandpass_view bytes,
 void bandpass_key_free(bandpass_key **key);
 
 /**
- * Engages by a tap. `service`: 16 random bytes, the UUID of the service that the band advertises, fresh for each engagement.
- * Uses up the key.
+ * Engages by a tap. `service`: 16 random bytes, the UUID of the service that the band advertises, fresh for each
+ * engagement. Uses up the key.
  */
 BANDPASS_MUST_USE
 bandpass_code bandpass_band_by_nfc(const bandpass_key *key,
@@ -249,8 +255,8 @@ bandpass_code bandpass_band_by_qr(const bandpass_key *key,
                                   bandpass_band **band);
 
 /**
- * Engages by a handover whose messages were made elsewhere. `request` is that of a negotiated one; null, of length 0, if
- * there is none. Uses up the key.
+ * Engages by a handover whose messages were made elsewhere. `request` is that of a negotiated one; null, of length
+ * 0, if there is none. Uses up the key.
  */
 BANDPASS_MUST_USE
 bandpass_code bandpass_band_by_handover(const bandpass_key *key,
@@ -266,8 +272,8 @@ bandpass_code bandpass_band_engagement(const bandpass_band *band,
                                        bandpass_bytes **engagement);
 
 /**
- * Takes the reader's `SessionEstablishment`; with the session comes its request. Uses up the band, whatever comes of it: who
- * sends a wrong message has the owner tap again.
+ * Takes the reader's `SessionEstablishment`; with the session comes its request. Uses up the band, whatever comes of
+ * it: who sends a wrong message has the owner tap again.
  */
 BANDPASS_MUST_USE
 bandpass_code bandpass_band_establish(const bandpass_band *band,
@@ -281,8 +287,8 @@ bandpass_code bandpass_band_establish(const bandpass_band *band,
 void bandpass_band_free(bandpass_band **band);
 
 /**
- * A reader, by a handover select message as it was read from the band. `request` is what was sent before in a negotiated
- * handover; null, of length 0, if nothing was.
+ * A reader, by a handover select message as it was read from the band. `request` is what was sent before in a
+ * negotiated handover; null, of length 0, if nothing was.
  */
 BANDPASS_MUST_USE
 bandpass_code bandpass_reader_by_nfc(bandpass_view select,
@@ -302,8 +308,8 @@ bandpass_code bandpass_reader_service(const bandpass_reader *reader,
                                       bandpass_bytes **service);
 
 /**
- * Establishes the session with a first request. `message` is the `SessionEstablishment` to send. Uses up reader and key,
- * whatever comes of it.
+ * Establishes the session with a first request. `message` is the `SessionEstablishment` to send. Uses up reader and
+ * key, whatever comes of it.
  */
 BANDPASS_MUST_USE
 bandpass_code bandpass_reader_establish(const bandpass_reader *reader,
@@ -334,8 +340,8 @@ bandpass_code bandpass_session_seal_last(const bandpass_session *session,
                                          bandpass_bytes **message);
 
 /**
- * Decrypts a `SessionData` message. `plain` is null where `received` is `BANDPASS_RECEIVED_END`. After a refusal the session
- * is over, and `bandpass_reply` has what to tell the other side.
+ * Decrypts a `SessionData` message. `plain` is null where `received` is `BANDPASS_RECEIVED_END`. After a refusal the
+ * session is over, and `bandpass_reply` has what to tell the other side.
  */
 BANDPASS_MUST_USE
 bandpass_code bandpass_session_open(const bandpass_session *session,
@@ -351,8 +357,8 @@ bandpass_code bandpass_session_terminate(const bandpass_session *session,
                                          bandpass_bytes **message);
 
 /**
- * To be called when the transport has closed. `session.cut` if the session was not over: what the other side still had to
- * say is missing.
+ * To be called when the transport has closed. `session.cut` if the session was not over: what the other side still
+ * had to say is missing.
  */
 BANDPASS_MUST_USE
 bandpass_code bandpass_session_closed(const bandpass_session *session);
@@ -372,8 +378,8 @@ bandpass_code bandpass_session_digest(const bandpass_session *session,
                                       bandpass_bytes **digest);
 
 /**
- * The `binding` of a request for `bandpass_verifier_verify` (JSON): what is shown must have been made for this session. A
- * reader's has the private half of its ephemeral key in it, which checking a MAC takes: a secret.
+ * The `binding` of a request for `bandpass_verifier_verify` (JSON): what is shown must have been made for this
+ * session. A reader's has the private half of its ephemeral key in it, which checking a MAC takes: a secret.
  */
 BANDPASS_MUST_USE
 bandpass_code bandpass_session_binding(const bandpass_session *session,
@@ -385,8 +391,8 @@ bandpass_code bandpass_session_binding(const bandpass_session *session,
 void bandpass_session_free(bandpass_session **session);
 
 /**
- * The message that tells the other side of a refusal, where the standard has a status for it (10 or 11); null where it has
- * none. `code` is what `bandpass_session_open` or `bandpass_band_establish` returned.
+ * The message that tells the other side of a refusal, where the standard has a status for it (10 or 11); null where
+ * it has none. `code` is what `bandpass_session_open` or `bandpass_band_establish` returned.
  */
 BANDPASS_MUST_USE
 bandpass_code bandpass_reply(bandpass_code code,
@@ -419,8 +425,8 @@ BANDPASS_MUST_USE
 bandpass_code bandpass_link_end(const bandpass_link *link);
 
 /**
- * The next value to write to a characteristic without response (reader), or to notify of (band). `value` is null when there
- * is none.
+ * The next value to write to a characteristic without response (reader), or to notify of (band). `value` is null
+ * when there is none.
  */
 BANDPASS_MUST_USE
 bandpass_code bandpass_link_next(const bandpass_link *link,

@@ -8,11 +8,12 @@ use std::{ptr, slice};
 
 use crate::code::Code;
 
-/// Null: it was done. Otherwise why it was not: a code such as `holder.nonce`, which stays as it is, and is never freed.
+/// Null: it was done. Otherwise why it was not: a code such as `holder.nonce`, which stays as it is, and is never
+/// freed.
 pub type Refusal = *const c_char;
 
-/// Bytes that belong to somebody else, who keeps them as they are for as long as they are looked at. Where `length` is 0,
-/// `data` may be null.
+/// Bytes that belong to somebody else, who keeps them as they are for as long as they are looked at. Where `length`
+/// is 0, `data` may be null.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct View {
@@ -27,8 +28,8 @@ impl View {
             0 => Ok(&[]),
             _ if self.data.is_null() => Err(Code::Null),
             length if isize::try_from(length).is_err() => Err(Code::Length),
-            // SAFETY: nothing in Rust makes a view and passes it in. A caller in C promises that there are so many bytes, and
-            // that nobody changes or frees them meanwhile. They are not null, nor too many.
+            // SAFETY: nothing in Rust makes a view and passes it in. A caller in C promises that there are so many
+            // bytes, and that nobody changes or frees them meanwhile. They are not null, nor too many.
             length => Ok(unsafe { slice::from_raw_parts(self.data.cast(), length) }),
         }
     }

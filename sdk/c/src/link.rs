@@ -8,7 +8,8 @@ use bandpass_proximity::ble::{self, Characteristic, Role, Value};
 use crate::border::{Bytes, Held, Refusal, Slot, View, free, guarded};
 use crate::code::Code;
 
-/// Number of a characteristic: start and end. With these numbers their UUIDs begin, `00000001-A123-48CE-896B-4C76973373E6`.
+/// Number of a characteristic: start and end. With these numbers their UUIDs begin,
+/// `00000001-A123-48CE-896B-4C76973373E6`.
 pub const STATE: u8 = 1;
 /// Number of a characteristic: what the reader sends.
 pub const CLIENT_TO_SERVER: u8 = 2;
@@ -101,8 +102,8 @@ pub extern "C" fn bandpass_link_end(link: Option<&Link>) -> Refusal {
     })
 }
 
-/// The next value to write to a characteristic without response (reader), or to notify of (band). `value` is null when there
-/// is none.
+/// The next value to write to a characteristic without response (reader), or to notify of (band). `value` is null
+/// when there is none.
 #[must_use]
 #[unsafe(no_mangle)]
 pub extern "C" fn bandpass_link_next(

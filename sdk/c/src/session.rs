@@ -59,8 +59,8 @@ pub extern "C" fn bandpass_key_generate(key: Option<&mut MaybeUninit<Option<Box<
     })
 }
 
-/// A key from 32 bytes that are known: for vectors, and for devices with a generator of their own. A session whose key came
-/// before, or can be guessed, protects nothing.
+/// A key from 32 bytes that are known: for vectors, and for devices with a generator of their own. A session whose
+/// key came before, or can be guessed, protects nothing.
 #[must_use]
 #[unsafe(no_mangle)]
 pub extern "C" fn bandpass_key_from_known_bytes(
@@ -81,8 +81,8 @@ pub extern "C" fn bandpass_key_free(key: Option<&mut Option<Box<Key>>>) {
     free(key);
 }
 
-/// Engages by a tap. `service`: 16 random bytes, the UUID of the service that the band advertises, fresh for each engagement.
-/// Uses up the key.
+/// Engages by a tap. `service`: 16 random bytes, the UUID of the service that the band advertises, fresh for each
+/// engagement. Uses up the key.
 #[must_use]
 #[unsafe(no_mangle)]
 pub extern "C" fn bandpass_band_by_nfc(
@@ -112,8 +112,8 @@ pub extern "C" fn bandpass_band_by_qr(
     })
 }
 
-/// Engages by a handover whose messages were made elsewhere. `request` is that of a negotiated one; null, of length 0, if
-/// there is none. Uses up the key.
+/// Engages by a handover whose messages were made elsewhere. `request` is that of a negotiated one; null, of length
+/// 0, if there is none. Uses up the key.
 #[must_use]
 #[unsafe(no_mangle)]
 pub extern "C" fn bandpass_band_by_handover(
@@ -148,8 +148,8 @@ pub extern "C" fn bandpass_band_engagement(
     })
 }
 
-/// Takes the reader's `SessionEstablishment`; with the session comes its request. Uses up the band, whatever comes of it: who
-/// sends a wrong message has the owner tap again.
+/// Takes the reader's `SessionEstablishment`; with the session comes its request. Uses up the band, whatever comes of
+/// it: who sends a wrong message has the owner tap again.
 #[must_use]
 #[unsafe(no_mangle)]
 pub extern "C" fn bandpass_band_establish(
@@ -174,8 +174,8 @@ pub extern "C" fn bandpass_band_free(band: Option<&mut Option<Box<Band>>>) {
     free(band);
 }
 
-/// A reader, by a handover select message as it was read from the band. `request` is what was sent before in a negotiated
-/// handover; null, of length 0, if nothing was.
+/// A reader, by a handover select message as it was read from the band. `request` is what was sent before in a
+/// negotiated handover; null, of length 0, if nothing was.
 #[must_use]
 #[unsafe(no_mangle)]
 pub extern "C" fn bandpass_reader_by_nfc(
@@ -216,8 +216,8 @@ pub extern "C" fn bandpass_reader_service(
     })
 }
 
-/// Establishes the session with a first request. `message` is the `SessionEstablishment` to send. Uses up reader and key,
-/// whatever comes of it.
+/// Establishes the session with a first request. `message` is the `SessionEstablishment` to send. Uses up reader and
+/// key, whatever comes of it.
 #[must_use]
 #[unsafe(no_mangle)]
 pub extern "C" fn bandpass_reader_establish(
@@ -274,8 +274,8 @@ pub extern "C" fn bandpass_session_seal_last(
     })
 }
 
-/// Decrypts a `SessionData` message. `plain` is null where `received` is `BANDPASS_RECEIVED_END`. After a refusal the session
-/// is over, and `bandpass_reply` has what to tell the other side.
+/// Decrypts a `SessionData` message. `plain` is null where `received` is `BANDPASS_RECEIVED_END`. After a refusal the
+/// session is over, and `bandpass_reply` has what to tell the other side.
 #[must_use]
 #[unsafe(no_mangle)]
 pub extern "C" fn bandpass_session_open(
@@ -313,8 +313,8 @@ pub extern "C" fn bandpass_session_terminate(
     })
 }
 
-/// To be called when the transport has closed. `session.cut` if the session was not over: what the other side still had to
-/// say is missing.
+/// To be called when the transport has closed. `session.cut` if the session was not over: what the other side still
+/// had to say is missing.
 #[must_use]
 #[unsafe(no_mangle)]
 pub extern "C" fn bandpass_session_closed(session: Option<&Session>) -> Refusal {
@@ -349,8 +349,8 @@ pub extern "C" fn bandpass_session_digest(
     })
 }
 
-/// The `binding` of a request for `bandpass_verifier_verify` (JSON): what is shown must have been made for this session. A
-/// reader's has the private half of its ephemeral key in it, which checking a MAC takes: a secret.
+/// The `binding` of a request for `bandpass_verifier_verify` (JSON): what is shown must have been made for this
+/// session. A reader's has the private half of its ephemeral key in it, which checking a MAC takes: a secret.
 #[must_use]
 #[unsafe(no_mangle)]
 pub extern "C" fn bandpass_session_binding(
@@ -378,8 +378,8 @@ pub extern "C" fn bandpass_session_free(session: Option<&mut Option<Box<Session>
     free(session);
 }
 
-/// The message that tells the other side of a refusal, where the standard has a status for it (10 or 11); null where it has
-/// none. `code` is what `bandpass_session_open` or `bandpass_band_establish` returned.
+/// The message that tells the other side of a refusal, where the standard has a status for it (10 or 11); null where
+/// it has none. `code` is what `bandpass_session_open` or `bandpass_band_establish` returned.
 #[must_use]
 #[unsafe(no_mangle)]
 pub extern "C" fn bandpass_reply(code: Refusal, message: Option<&mut MaybeUninit<Option<Box<Bytes>>>>) -> Refusal {

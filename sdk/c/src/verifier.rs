@@ -10,12 +10,13 @@ use crate::border::{Bytes, Held, Refusal, Slot, View, Why, free, guarded};
 use crate::code::Code;
 use crate::request;
 
-/// A verifier: whom it trusts, the status lists that it took in, and what it remembers of credentials. Where several threads
-/// verify at once each has its own, for one waits for the other.
+/// A verifier: whom it trusts, the status lists that it took in, and what it remembers of credentials. Where several
+/// threads verify at once each has its own, for one waits for the other.
 #[derive(Debug)]
 pub struct Verifier(Held<bandpass_json::Verifier>);
 
-/// Makes a verifier from a trust list (JSON). `remember`: whether a credential that came before costs one signature less.
+/// Makes a verifier from a trust list (JSON). `remember`: whether a credential that came before costs one signature
+/// less.
 ///
 /// `answer` may be null; otherwise it is null, or `{"error": ..}`.
 #[must_use]
@@ -36,7 +37,8 @@ pub extern "C" fn bandpass_verifier_open(
     })
 }
 
-/// Takes in a status list token, a JWT or a CWT. `now`: seconds since 1970. A list that is refused leaves that which was there.
+/// Takes in a status list token, a JWT or a CWT. `now`: seconds since 1970. A list that is refused leaves that which
+/// was there.
 ///
 /// `answer` may be null; otherwise it says what the list says of itself, in `{"uri", "issuedAt", "expires", "ttl",
 /// "issuers"}`, or is `{"error": ..}`.
@@ -54,8 +56,8 @@ pub extern "C" fn bandpass_verifier_update_status(
     })
 }
 
-/// Verifies a token: null is returned if every check passed, and in no other case. `request` (JSON) says what the token is
-/// judged by; README.md lists its members.
+/// Verifies a token: null is returned if every check passed, and in no other case. `request` (JSON) says what the
+/// token is judged by; README.md lists its members.
 ///
 /// `answer` may be null; otherwise it is an array with what each presentation proves, or `{"error": ..}`.
 #[must_use]
@@ -75,8 +77,9 @@ pub extern "C" fn bandpass_verifier_verify(
     })
 }
 
-/// Comes to the same verdict as `bandpass_verifier_verify`, and says of every check what came of it: `{"code", "section",
-/// "outcome"}`, whatever the verdict is. For people and tools.
+/// Comes to the same verdict as `bandpass_verifier_verify`, and says of every check what came of it: `{"code",
+/// "section", "outcome"}`, whatever the verdict is. For people and tools. It is about one presentation, so `all` is
+/// `c.request`.
 #[must_use]
 #[unsafe(no_mangle)]
 pub extern "C" fn bandpass_verifier_explain(
@@ -88,6 +91,9 @@ pub extern "C" fn bandpass_verifier_explain(
     guarded(|| {
         let (answer, verifier, token) = (Answer::new(answer), held(verifier)?, token.get()?);
         let request = match request::read(request.get()?) {
+            Ok(request) if request.get("all").is_some_and(|all| *all == true) => {
+                return answer.give_mistake("`all` is not for explaining, which is about one presentation");
+            }
             Ok(request) => request,
             Err(message) => return answer.give_mistake(&message),
         };

@@ -1,8 +1,8 @@
 //! The verifier by JSON, for other languages: what they ask of it, and what they are told.
 //!
-//! What comes out is a result or `{"error": ..}`; members that have no value are left out. What comes in is checked by the
-//! caller: of a request a member that is not known is not seen. One that can't be read is a challenge without an audience,
-//! and refused.
+//! What comes out is a result or `{"error": ..}`; members that have no value are left out. What comes in is checked
+//! by the caller: of a request a member that is not known is not seen. One that can't be read is a challenge without
+//! an audience, and refused.
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,5 @@
-//! The verifier for JavaScript: bytes in, JSON out, as `bandpass-json` has it, and nothing else. `js/` is what people call.
+//! The verifier for JavaScript: bytes in, JSON out, as `bandpass-json` has it, and nothing else. `js/` is what people
+//! call.
 //!
 //! Without `std`, as the component. A panic traps.
 #![no_std]
@@ -27,8 +28,8 @@ pub struct Verifier(Result<bandpass_json::Verifier, Error>);
 
 #[wasm_bindgen]
 impl Verifier {
-    /// From a trust list (JSON). [`Verifier::refusal`] tells what is wrong with it. `remember`: whether credentials that came
-    /// before are remembered.
+    /// From a trust list (JSON). [`Verifier::refusal`] tells what is wrong with it. `remember`: whether credentials
+    /// that came before are remembered.
     #[must_use]
     pub fn open(trust: &[u8], remember: bool) -> Verifier {
         Self(bandpass_json::Verifier::open(trust, remember))

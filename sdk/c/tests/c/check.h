@@ -19,7 +19,8 @@
   do { \
     bandpass_code found_ = call, due_ = due; \
     if (due_ == NULL ? found_ != NULL : found_ == NULL || strcmp(found_, due_) != 0) { \
-      fprintf(stderr, "%s:%d: %s: %s, not %s\n", __FILE__, __LINE__, #call, found_ ? found_ : "done", due_ ? due_ : "done"); \
+      fprintf(stderr, "%s:%d: %s: %s, not %s\n", __FILE__, __LINE__, #call, found_ ? found_ : "done", \
+              due_ ? due_ : "done"); \
       exit(1); \
     } \
   } while (0)

@@ -77,7 +77,8 @@ static void verifiers(char **texts) {
   REFUSED("c.null", answer, bandpass_inspect(MISSING, &answer));
   static const char *const requests[] = {
       "", "null", "[]", "{", "{}", "{\"now\":1", "{\"now\":1}x", "{\"now\":\"1\"}", "{\"now\":-1}", "{\"now\":1.5}",
-      "{\"now\":1,\"now\":1}", "{\"now\":1,\"unlockd\":true}", "{\"now\":1,\"unlocked\":\"yes\"}", "{\"now\":1,\"unlocked\":1}",
+      "{\"now\":1,\"now\":1}", "{\"now\":1,\"unlockd\":true}", "{\"now\":1,\"unlocked\":\"yes\"}",
+      "{\"now\":1,\"unlocked\":1}",
       "{\"now\":1,\"audience\":\"a\"}", "{\"now\":1,\"maxAge\":4294967296}", "{\"now\":1,\"claims\":[[true]]}",
       "{\"now\":1,\"claims\":[\"a\"]}", "{\"now\":1,\"dcql\":[]}", "{\"now\":1,\"ageAtLeast\":256}",
       "{\"now\":1,\"binding\":{\"type\":\"proximity\"}}", "{\"now\":1,\"binding\":{\"type\":\"other\"}}",
@@ -270,7 +271,8 @@ static void sessions(void) {
   REFUSED("session.ended", bytes, bandpass_session_open(of_band, bandpass_bytes_view(message), &received, &bytes));
   bandpass_bytes_free(&message);
   DONE(bandpass_reply("session.encryption", &message));
-  REFUSED("session.peer-encryption", bytes, bandpass_session_open(of_reader, bandpass_bytes_view(message), &received, &bytes));
+  REFUSED("session.peer-encryption", bytes,
+          bandpass_session_open(of_reader, bandpass_bytes_view(message), &received, &bytes));
   bandpass_bytes_free(&message);
   static const char *const without_reply[] = {NULL, "", "session.ended", "holder.nonce", "c.used"};
   for (size_t place = 0; place < sizeof without_reply / sizeof *without_reply; place++) {

@@ -1,7 +1,8 @@
-/* Plays both sides of sessions that are known. A session is lines of base 16 (an empty one where there is nothing): how it is
- * engaged, as a word; the band's key; the reader's key; the service; the engagement; the handover's request; the transcript; its
- * digest; the reader's first message; the first request; then what is said in turn by the band and by the reader, each as a word
- * (`more`, or `last`, which ends the session), the plain text and the message; and `end`. */
+/* Plays both sides of sessions that are known. A session is lines of base 16 (an empty one where there is nothing):
+ * how it is engaged, as a word; the band's key; the reader's key; the service; the engagement; the handover's
+ * request; the transcript; its digest; the reader's first message; the first request; then what is said in turn by
+ * the band and by the reader, each as a word (`more`, or `last`, which ends the session), the plain text and the
+ * message; and `end`. */
 #include "check.h"
 
 #define MOST 4096
@@ -47,7 +48,8 @@ static bool is(bandpass_bytes *found, bandpass_view due) {
 }
 
 /* A message over the air: in values from one end to the other, where it is whole again. */
-static bandpass_bytes *carried(const bandpass_link *from, const bandpass_link *to, uint8_t through, bandpass_view message) {
+static bandpass_bytes *carried(const bandpass_link *from, const bandpass_link *to, uint8_t through,
+                               bandpass_view message) {
   DONE(bandpass_link_send(from, message));
   bandpass_bytes *whole = NULL, *value;
   uint8_t characteristic;
@@ -90,7 +92,8 @@ int main(void) {
     DONE(bandpass_link_start(reader_end));
     told(reader_end, band_end, BANDPASS_EVENT_STARTED);
 
-    read_bytes(&band_key), read_bytes(&reader_key), read_bytes(&service), read_bytes(&engagement), read_bytes(&handover);
+    read_bytes(&band_key), read_bytes(&reader_key), read_bytes(&service);
+    read_bytes(&engagement), read_bytes(&handover);
     DONE(bandpass_key_from_known_bytes(view(&band_key), &key));
     if (by_handover) DONE(bandpass_band_by_handover(key, view(&engagement), or_none(view(&handover)), &band));
     else if (by_qr) DONE(bandpass_band_by_qr(key, view(&service), &band));

@@ -1,6 +1,6 @@
-/* Verifies what comes on the standard input, and writes what becomes of it. Numbers have 4 bytes, the lowest first; bytes come
- * behind their number. Of each case there come the trust list, the time in text, how many status lists and those, the token, the
- * request; the code, or nothing, and the answer are written. */
+/* Verifies what comes on the standard input, and writes what becomes of it. Numbers have 4 bytes, the lowest first; bytes
+ * come behind their number. Of each case there come the trust list, the time in text, how many status lists and those,
+ * the token, the request. The code, or nothing, that of the explanation, and the answer are written. */
 #include "check.h"
 
 struct field {
@@ -41,7 +41,7 @@ int main(void) {
   struct field trust, now, list, token, request;
   while (read_field(&trust)) {
     bandpass_verifier *verifier;
-    bandpass_bytes *answer = NULL;
+    bandpass_bytes *answer = NULL, *explanation = NULL;
     bandpass_code code = bandpass_verifier_open(view(&trust), false, &verifier, &answer);
     free(trust.data);
     CHECK(read_field(&now));
@@ -59,17 +59,18 @@ int main(void) {
       free(list.data);
     }
     CHECK(read_field(&token) && read_field(&request));
+    bandpass_code explained = code;
     if (code == NULL) {
       bandpass_bytes_free(&answer);
       code = bandpass_verifier_verify(verifier, view(&token), view(&request), &answer);
-      bandpass_bytes *explanation;
-      CODE(code, bandpass_verifier_explain(verifier, view(&token), view(&request), &explanation));
+      explained = bandpass_verifier_explain(verifier, view(&token), view(&request), &explanation);
       CHECK(explanation != NULL);
       bandpass_bytes_free(&explanation);
     }
     free(token.data);
     free(request.data);
     write_field(bandpass_text(code));
+    write_field(bandpass_text(explained));
     write_field(bandpass_bytes_view(answer));
     fflush(stdout);
     bandpass_bytes_free(&answer);

@@ -23,7 +23,10 @@ fn is_as_it_is_made() -> Result<()> {
     let path = package().join("include/bandpass.h");
     let made = made()?;
     if std::env::var_os("UPDATE_DOCS").is_some() {
-        fs::write(&path, &made)?;
+        // At once, for others read it meanwhile.
+        let new = path.with_extension("new");
+        fs::write(&new, &made)?;
+        fs::rename(&new, &path)?;
     }
     assert!(fs::read_to_string(&path)? == made, "UPDATE_DOCS=1 writes it anew");
     Ok(())
@@ -46,8 +49,8 @@ fn exported(arguments: &[&str], library: &str) -> Result<BTreeSet<String>> {
     Ok(names.filter(|name| name.starts_with("bandpass_")).map(ToOwned::to_owned).collect())
 }
 
-/// Everything that the header declares is in both libraries, and called by a program that is run; the shared library exports
-/// nothing else.
+/// Everything that the header declares is in both libraries, and called by a program that is run; the shared library
+/// exports nothing else.
 #[test]
 fn is_what_the_libraries_have() -> Result<()> {
     // That is in the header itself.

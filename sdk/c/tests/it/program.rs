@@ -61,12 +61,13 @@ pub(crate) fn build(source: &str, linking: Linking) -> Result<PathBuf> {
 
 /// A program, under valgrind if that is wanted: an error in memory, or anything that was not freed, is exit code 9.
 pub(crate) fn command(program: &Path, valgrind: bool) -> Command {
-    if !valgrind {
-        return Command::new(program);
+    let mut command = Command::new(if valgrind { "valgrind".as_ref() } else { program });
+    if valgrind {
+        command.args(["--quiet", "--error-exitcode=9", "--leak-check=full", "--errors-for-leak-kinds=all"]);
+        command.arg("--show-leak-kinds=all").arg(program);
     }
-    let mut command = Command::new("valgrind");
-    command.args(["--quiet", "--error-exitcode=9", "--leak-check=full", "--errors-for-leak-kinds=all"]);
-    command.arg("--show-leak-kinds=all").arg(program);
+    // Cargo's, in which an older library may come first.
+    command.env_remove("LD_LIBRARY_PATH");
     command
 }
 

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 use bandpass_c::Code;
 
-use crate::program::{STRICT, libraries, package};
+use crate::program::{STRICT, command, libraries, package};
 use crate::vectors::{request, vector};
 
 const BEGIN: &str = "<!-- codes: made by `UPDATE_DOCS=1 cargo test -p bandpass-c` -->\n";
@@ -50,12 +50,12 @@ fn does_what_it_says() -> Result<()> {
     let mut request = request(&payment);
     // The list is not at hand.
     request["status"] = false.into();
-    for command in block("sh").context("commands")?.lines() {
-        let command = command.replace("cc ", &format!("cc {} ", STRICT.join(" ")));
-        ensure!(Command::new("sh").args(["-c", &command]).current_dir(&folder).status()?.success(), "{command}");
+    for line in block("sh").context("commands")?.lines() {
+        let line = line.replace("cc ", &format!("cc {} ", STRICT.join(" ")));
+        ensure!(Command::new("sh").args(["-c", &line]).current_dir(&folder).status()?.success(), "{line}");
         let example = |token: &str| {
             let texts = [&payment.trust.to_string(), token, &request.to_string()];
-            Command::new(folder.path().join("example")).args(texts).output()
+            command(&folder.path().join("example"), false).args(texts).output()
         };
         let accepted = example(&payment.vp_token)?;
         let answer: serde_json::Value = serde_json::from_slice(&accepted.stdout)?;

@@ -80,8 +80,17 @@ fn case(trust: &Value, now: u64, lists: &[Vec<u8>], token: &[u8], request: &Valu
     Ok(case)
 }
 
-/// Code (empty of what is accepted) and answer of every case.
-fn answers(mut output: &[u8]) -> Result<Vec<(String, Value)>> {
+/// What became of a case.
+#[derive(Debug)]
+struct Answer {
+    /// Empty of what is accepted.
+    code: String,
+    /// That of the explanation.
+    explained: String,
+    answer: Value,
+}
+
+fn answers(mut output: &[u8]) -> Result<Vec<Answer>> {
     let mut field = || {
         let (length, rest) = output.split_first_chunk::<4>()?;
         let (field, rest) = rest.split_at_checked(u32::from_le_bytes(*length).try_into().ok()?)?;
@@ -90,13 +99,14 @@ fn answers(mut output: &[u8]) -> Result<Vec<(String, Value)>> {
     };
     let mut answers = Vec::new();
     while let Some(code) = field() {
+        let (code, explained) = (code.to_vec(), field().context("a code")?.to_vec());
         let answer = serde_json::from_slice(field().context("an answer")?)?;
-        answers.push((String::from_utf8(code.to_vec())?, answer));
+        answers.push(Answer { code: String::from_utf8(code)?, explained: String::from_utf8(explained)?, answer });
     }
     Ok(answers)
 }
 
-fn verdict((code, answer): &(String, Value)) -> Verdict {
+fn verdict(Answer { code, answer, .. }: &Answer) -> Verdict {
     if !code.is_empty() {
         assert_eq!(answer["error"]["code"], **code, "{answer}");
         return Verdict::Refused { code: code.clone() };
@@ -120,7 +130,9 @@ fn try_all(vectors: &[Vector], linking: Linking, valgrind: bool) -> Result<()> {
     let output = run(&mut command(&program, valgrind), &input)?;
     let answers = answers(&output.stdout)?;
     ensure!(answers.len() == vectors.len(), "{} answers", answers.len());
-    let wrong = vectors.iter().zip(&answers).filter(|(vector, answer)| verdict(answer) != vector.verdict());
+    let differs =
+        |vector: &Vector, answer: &Answer| verdict(answer) != vector.verdict() || answer.explained != answer.code;
+    let wrong = vectors.iter().zip(&answers).filter(|(vector, answer)| differs(vector, answer));
     let wrong = wrong.map(|(vector, answer)| format!("{}: {answer:?}", vector.name)).collect::<Vec<_>>();
     assert!(wrong.is_empty(), "{linking:?}: other verdicts than natively:\n{}", wrong.join("\n"));
     println!("{linking:?}: {} vectors", vectors.len());
@@ -166,23 +178,31 @@ fn the_standards_own_response_verifies() -> Result<()> {
         let program = build("tests/c/vectors.c", linking)?;
         let output = run(&mut command(&program, false), &input)?;
         let answers = answers(&output.stdout)?;
-        let [(accepted, answer), (refused, _)] = &answers[..] else { panic!("{answers:?}") };
-        assert_eq!((accepted.as_str(), &answer[0]["claims"]["org.iso.18013.5.1"]["family_name"]), ("", &json!("Doe")));
-        assert!(refused.starts_with("token."), "{refused}");
+        let [accepted, refused] = &answers[..] else { panic!("{answers:?}") };
+        let name = &accepted.answer[0]["claims"]["org.iso.18013.5.1"]["family_name"];
+        assert_eq!((accepted.code.as_str(), name), ("", &json!("Doe")));
+        assert!(refused.code.starts_with("token."), "{refused:?}");
     }
     Ok(())
 }
 
-/// A query may be the text of one, as above, or an object.
+/// A query may be the text of one, as above, or an object; and all of its presentations may be asked for.
 #[test]
-fn a_query_may_be_an_object() -> Result<()> {
-    let vector = vector("accept/dcql-multiple-beside-the-band")?;
-    let mut request = request(&vector);
-    request["dcql"] = vector.expected.dcql.clone().context("a query")?;
-    let lists = vector.status_list_tokens();
-    let input = case(&vector.trust, vector.expected.now, &lists, vector.vp_token.as_bytes(), &request)?;
+fn requests_that_no_vector_has() -> Result<()> {
+    let vector = vector("token.unexpected/dcql-multiple-where-one-is-verified")?;
+    let mut input = Vec::new();
+    for all in [false, true] {
+        let mut request = request(&vector);
+        request["dcql"] = vector.expected.dcql.clone().context("a query")?;
+        request["all"] = all.into();
+        let (token, now) = (vector.vp_token.as_bytes(), vector.expected.now);
+        input.extend(case(&vector.trust, now, &vector.status_list_tokens(), token, &request)?);
+    }
     let program = build("tests/c/vectors.c", Linking::Shared)?;
     let answers = answers(&run(&mut command(&program, false), &input)?.stdout)?;
-    assert_eq!(answers.iter().map(verdict).collect::<Vec<_>>(), [vector.result]);
+    let [one, all] = &answers[..] else { panic!("{answers:?}") };
+    assert_eq!(verdict(one), vector.result);
+    assert_eq!((all.code.as_str(), all.answer.as_array().map(Vec::len)), ("", Some(2)));
+    assert_eq!(all.explained, "c.request");
     Ok(())
 }
