@@ -42,7 +42,21 @@ pub(crate) fn everything(project: &Project) -> Result<()> {
         packages.join().unwrap_or_else(|_| bail!("a thread panicked"))
     })?;
     // With examples, which take the dependencies of tests: without those features would change, and wasmtime be compiled again.
-    step("host", || run(project.cargo("build").args(["--release", "--bins", "--examples"])))
+    step("host", || run(project.cargo("build").args(["--release", "--lib", "--bins", "--examples"])))?;
+    step("libraries for C", || c(project))
+}
+
+/// Puts what programs in C are built with into `target/dist/c`.
+fn c(project: &Project) -> Result<()> {
+    let dist = project.target.join("dist/c");
+    fs::create_dir_all(&dist)?;
+    fs::copy(project.root.join("sdk/c/include/bandpass.h"), dist.join("bandpass.h"))?;
+    for library in ["libbandpass_c.a", "libbandpass_c.so"] {
+        let copy = dist.join(library);
+        fs::copy(project.target.join("release").join(library), &copy).with_context(|| library.to_owned())?;
+        run(Command::new("strip").arg("--strip-unneeded").arg(&copy))?;
+    }
+    Ok(())
 }
 
 /// Builds `target/dist/verifier.wasm` alone.

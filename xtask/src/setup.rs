@@ -55,8 +55,8 @@ pub(crate) fn for_fuzzing() -> Result<()> {
 /// The first Chromium whose wallet tests can play (`DigitalCredentials.setVirtualWalletBehavior`), as far as was tried.
 const CHROMIUM: u32 = 156;
 
-/// What tests start: a `PostgreSQL` of their own, `strace` to see what is synced when,
-/// `valgrind` to count instructions and to watch C, and Chromium for pages.
+/// What tests start: a `PostgreSQL` of their own, `strace` to see what is synced when, `valgrind` to see what programs in C do
+/// with memory and to count instructions, and Chromium for pages.
 pub(crate) fn debian_packages() -> Result<()> {
     let is_there =
         |program: &str| Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());

@@ -30,6 +30,18 @@ macro_rules! codes {
                 }
             }
 
+            /// The same with a zero behind it, for C.
+            #[must_use]
+            pub const fn as_c_str(self) -> &'static ::core::ffi::CStr {
+                let text = match self {
+                    $($(#[cfg($($cfg)+)])? Self::$variant => concat!($code, "\0"),)+
+                };
+                match ::core::ffi::CStr::from_bytes_with_nul(text.as_bytes()) {
+                    Ok(text) => text,
+                    Err(_) => c"",
+                }
+            }
+
             /// The standard and section that decide it, such as `RFC 9901, 7.3 (5f)`; `limit` where it is a limit of ours. Empty
             /// where no standard does.
             #[must_use]
