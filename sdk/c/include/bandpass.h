@@ -308,6 +308,15 @@ bandpass_code bandpass_reader_service(const bandpass_reader *reader,
                                       bandpass_bytes **service);
 
 /**
+ * `SessionTranscriptBytes` of the session that reader and key establish: what a first request is signed over by a
+ * reader that says who it is. Uses up neither.
+ */
+BANDPASS_MUST_USE
+bandpass_code bandpass_reader_transcript(const bandpass_reader *reader,
+                                         const bandpass_key *key,
+                                         bandpass_bytes **transcript);
+
+/**
  * Establishes the session with a first request. `message` is the `SessionEstablishment` to send. Uses up reader and
  * key, whatever comes of it.
  */

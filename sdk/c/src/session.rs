@@ -216,6 +216,23 @@ pub extern "C" fn bandpass_reader_service(
     })
 }
 
+/// `SessionTranscriptBytes` of the session that reader and key establish: what a first request is signed over by a
+/// reader that says who it is. Uses up neither.
+#[must_use]
+#[unsafe(no_mangle)]
+pub extern "C" fn bandpass_reader_transcript(
+    reader: Option<&Reader>,
+    key: Option<&Key>,
+    transcript: Option<&mut MaybeUninit<Option<Box<Bytes>>>>,
+) -> Refusal {
+    guarded(|| {
+        let slot = Slot::new(transcript)?;
+        let (reader, key) = (reader.ok_or(Code::Null)?, key.ok_or(Code::Null)?);
+        slot.fill(Bytes::new(reader.0.with(|reader| key.0.with(|key| reader.transcript(key)))??));
+        Ok(())
+    })
+}
+
 /// Establishes the session with a first request. `message` is the `SessionEstablishment` to send. Uses up reader and
 /// key, whatever comes of it.
 #[must_use]

@@ -210,6 +210,9 @@ static void sessions(void) {
   bandpass_received received;
   bandpass_view hello = bandpass_text("hello");
   CODE("c.null", bandpass_reader_service(reader, NULL));
+  CODE("c.null", bandpass_reader_transcript(reader, key, NULL));
+  REFUSED("c.null", bytes, bandpass_reader_transcript(NULL, key, &bytes));
+  REFUSED("c.null", bytes, bandpass_reader_transcript(reader, NULL, &bytes));
   REFUSED("c.null", of_reader, bandpass_reader_establish(NULL, key, hello, &of_reader, &message));
   REFUSED("c.null", of_reader, bandpass_reader_establish(reader, NULL, hello, &of_reader, &message));
   REFUSED("c.null", message, bandpass_reader_establish(reader, key, hello, NULL, &message));
@@ -217,6 +220,7 @@ static void sessions(void) {
   REFUSED("c.null", message, bandpass_reader_establish(reader, key, MISSING, &of_reader, &message));
   DONE(bandpass_reader_establish(reader, key, hello, &of_reader, &message));
   REFUSED("c.used", bytes, bandpass_reader_service(reader, &bytes));
+  REFUSED("c.used", bytes, bandpass_reader_transcript(reader, key, &bytes));
   bandpass_session *second;
   REFUSED("c.used", second, bandpass_reader_establish(reader, key, hello, &second, &bytes));
   bandpass_key_free(&key);

@@ -119,6 +119,8 @@ int main(void) {
     bandpass_band_free(&band);
     if (plain.length != 0) CHECK(same(bandpass_bytes_view(request), view(&plain)));
     DONE(bandpass_key_from_known_bytes(view(&reader_key), &key));
+    DONE(bandpass_reader_transcript(reader, key, &bytes));
+    CHECK(is(bytes, view(&transcript)));
     DONE(bandpass_reader_establish(reader, key, bandpass_bytes_view(request), &of_reader, &bytes));
     bandpass_key_free(&key);
     bandpass_reader_free(&reader);
