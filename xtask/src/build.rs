@@ -71,6 +71,22 @@ fn build(project: &Project, guest: &Guest) -> Result<()> {
     component(project, guest)
 }
 
+/// Builds the program that compares with others, whose dependencies stay out of the project's, and the module that it and
+/// `bench.mjs` run.
+pub(crate) fn comparison(project: &Project) -> Result<(PathBuf, PathBuf)> {
+    let target = project.target.join("peers");
+    let build = |arguments: &[&str]| {
+        let mut cargo = project.cargo("build");
+        cargo.args(["--quiet", "--locked", "--manifest-path", "conformance/peers/bench/native/Cargo.toml"]);
+        run(cargo.arg("--target-dir").arg(&target).args(arguments))
+    };
+    step("one signature in WebAssembly", || {
+        build(&["--package", "bandpass-bench-guest", "--profile", "guest", "--target", WASM])
+    })?;
+    step("others' libraries", || build(&["--release"]))?;
+    Ok((target.join("release/bandpass-bench"), target.join(WASM).join("guest/bandpass_bench_guest.wasm")))
+}
+
 /// Panic messages and debug information name source files: without this the digest would depend on where they are.
 pub(crate) fn rustflags(project: &Project) -> Result<Vec<String>> {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);

@@ -105,7 +105,13 @@ fn main() -> Result<()> {
                 "--bench", "verify", "--bench", "host", "--bench", "http", "--bench", "status", "--bench", "curves",
                 "--bench", "native",
             ]))?;
-            run(Command::new("node").arg(project.root.join("conformance/peers/bench/bench.mjs")))
+            let (program, guest) = build::comparison(&project)?;
+            step("verifying, by others too", || {
+                run(Command::new(program).arg(guest).arg(project.target.join("dist/verifier.wasm")))
+            })?;
+            step("verifying in JavaScript, by others too", || {
+                run(Command::new("node").arg(project.root.join("conformance/peers/bench/bench.mjs")))
+            })
         }
         Task::Conformance { all_runtimes } => {
             if all_runtimes {

@@ -1,13 +1,15 @@
 // How many times a second a presentation is verified: by the package, by @sd-jwt/sd-jwt-vc, and its first signature alone by
-// jose and by WebCrypto. Runs in Node and, bundled, in Chromium. The peers get WebCrypto, and keys that are imported already.
+// jose, WebCrypto, @noble/curves, and plain WebAssembly. Runs in Node and, bundled, in Chromium. The peers get WebCrypto, and
+// keys that are imported already, but for @noble/curves, which takes octets.
+import { p256 } from "@noble/curves/nist.js";
 import { SDJwtVcInstance } from "@sd-jwt/sd-jwt-vc";
 import { compactVerify } from "jose";
 
 const ES256 = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
 const bytes = (text) => Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (character) => character.charCodeAt(0));
 
-/** Rounds in turns, for a machine's speed changes; of each the best one counts. */
-export async function measure({ createVerifier }, vector, { rounds, milliseconds }) {
+/** Rounds in turns, for a machine's speed changes; of each the best one counts. `guest`: the module beside. */
+export async function measure({ createVerifier }, guest, vector, { rounds, milliseconds }) {
   const { trust, vp_token: token, expected } = vector;
   const { now, nonce, audience } = expected;
   const keys = new Map();
@@ -31,6 +33,10 @@ export async function measure({ createVerifier }, vector, { rounds, milliseconds
   const imported = await key(issuerKey);
   const signed = new TextEncoder().encode(jwt.slice(0, jwt.lastIndexOf(".")));
   const signature = bytes(jwt.slice(jwt.lastIndexOf(".") + 1));
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", signed));
+  const point = Uint8Array.of(4, ...bytes(issuerKey.x), ...bytes(issuerKey.y));
+  const plain = (await WebAssembly.instantiate(guest)).exports;
+  new Uint8Array(plain.memory.buffer, plain.input()).set([...point.subarray(1), ...digest, ...signature]);
 
   const contenders = {
     "@bandpass/verifier": () => verifier.verify(token, asked),
@@ -38,6 +44,10 @@ export async function measure({ createVerifier }, vector, { rounds, milliseconds
     "@sd-jwt/sd-jwt-vc": () => peer.verify(token, { currentDate: now, skewSeconds: 60, keyBindingNonce: nonce }),
     "jose, one signature of the two": () => compactVerify(jwt, imported),
     "WebCrypto, the same": () => crypto.subtle.verify(ES256, imported, signature, signed),
+    "`bandpass-es256` in plain WebAssembly, the same": () => plain.es256() === 1,
+    "`bandpass-es256`, precomputed key, the same": () => plain.precomputed() === 1,
+    "p256 in plain WebAssembly, the same": () => plain.p256() === 1,
+    "@noble/curves, the same": () => p256.verify(signature, digest, point, { prehash: false, lowS: false }),
   };
   const best = Object.fromEntries(Object.keys(contenders).map((name) => [name, 0]));
   for (let round = 0; round < rounds; round += 1) {
@@ -46,7 +56,7 @@ export async function measure({ createVerifier }, vector, { rounds, milliseconds
       let count = 0;
       let spent = 0;
       do {
-        await work();
+        if ((await work()) === false) throw new Error(`${name}: refused`);
         count += 1;
         spent = performance.now() - start;
       } while (spent < milliseconds);
