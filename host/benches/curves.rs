@@ -162,12 +162,13 @@ fn draw(charts: &[Chart], file: &Path) -> Result<(), Box<dyn std::error::Error>>
         let points = || chart.curves.iter().flat_map(|(_, points)| points);
         let most = |of: fn(&(f64, f64)) -> f64| points().map(of).fold(0.0, f64::max);
         let (right, top) = (most(|point| point.0), most(|point| point.1) * 1.15);
+        let left = points().map(|point| point.0).fold(right, f64::min);
         let mut drawn = ChartBuilder::on(&area)
             .margin(14)
             .caption(chart.unit, ("sans-serif", 15))
             .x_label_area_size(34)
             .y_label_area_size(48)
-            .build_cartesian_2d((1.0..right).log_scale().base(2.0), 0.0..top)?;
+            .build_cartesian_2d((left..right).log_scale().base(2.0), 0.0..top)?;
         drawn
             .configure_mesh()
             .light_line_style(TRANSPARENT)

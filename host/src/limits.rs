@@ -7,8 +7,9 @@ use wasmtime::{Engine, ResourceLimiter, Store, UpdateDeadline};
 
 /// Linear memory of a plugin in bytes: a policy in JavaScript needs some 4 MiB.
 pub(crate) const PLUGIN_MEMORY: usize = 32 << 20;
-/// Linear memory of a verifier in bytes: what a submission may take is bounded by its own limits.
-pub(crate) const VERIFIER_MEMORY: usize = 32 << 20;
+/// Linear memory of a verifier in bytes: what a submission may take is bounded by its own limits, and a trust list of ten
+/// thousand issuers takes more than half of it while it is read.
+pub(crate) const VERIFIER_MEMORY: usize = 64 << 20;
 /// Entries of a guest's tables.
 pub(crate) const TABLE_ENTRIES: usize = 20_000;
 /// Core instances, tables and memories of one component.
