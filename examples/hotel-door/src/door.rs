@@ -257,7 +257,7 @@ impl Door {
         let drift = now.saturating_sub(taken_at).saturating_mul(self.setup.drift_ppm).div_ceil(1_000_000);
         let tolerance = TOLERANCE.saturating_add(drift);
         // A clock that stopped, or that somebody set back, would revive what has ended.
-        let latest = self.log.ask(|events| events.last())?.unwrap_or_default().max(taken_at);
+        let latest = self.log.ask(|events| events.latest())?.unwrap_or_default().max(taken_at);
         if now.saturating_add(tolerance) < latest || tolerance > MAX_TOLERANCE {
             return Err(Refused::new("door.clock", "the door's clock can't be right: it needs the network"));
         }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, params};
 
 /// Waiting for another process that has the log, such as the last one on its way out.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -23,6 +23,7 @@ const TABLES: &str = "
     ) STRICT;
     CREATE INDEX IF NOT EXISTS of_band ON events (band, counter) WHERE band IS NOT NULL;
     CREATE INDEX IF NOT EXISTS of_role ON events (role, sequence) WHERE opened;
+    CREATE INDEX IF NOT EXISTS believed ON events (at) WHERE code NOT IN ('door.clock', 'door.snapshot');
     CREATE TRIGGER IF NOT EXISTS no_update BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'append only'); END;
     CREATE TRIGGER IF NOT EXISTS no_delete BEFORE DELETE ON events BEGIN SELECT RAISE(ABORT, 'append only'); END;
 ";
@@ -108,13 +109,13 @@ impl Events {
         Ok(self.0.prepare_cached(count)?.query_row(params![band, after], |row| row.get(0))?)
     }
 
-    /// When the last event was.
+    /// The latest time at which the door's clock was believed.
     ///
     /// # Errors
     /// If it can't be read.
-    pub fn last(&self) -> Result<Option<u64>> {
-        let last = "SELECT at FROM events ORDER BY number DESC LIMIT 1";
-        Ok(self.0.prepare_cached(last)?.query_row((), |row| row.get(0)).optional()?)
+    pub fn latest(&self) -> Result<Option<u64>> {
+        let latest = "SELECT max(at) FROM events WHERE code NOT IN ('door.clock', 'door.snapshot')";
+        Ok(self.0.prepare_cached(latest)?.query_row((), |row| row.get(0))?)
     }
 
     /// Every event, the first one first.

@@ -226,9 +226,13 @@ fn a_door_that_can_t_know_the_time_or_the_world_stays_closed() {
     let mut story = Story::with(&json!({}), &Stay { until: NOW + 90 * 24 * HOUR, ..stay() });
     assert_eq!(story.comes(NOW + HOUR), "access.valid");
     // Set back by more than clocks differ, to before what is in the log; or before the snapshot.
-    assert_eq!(story.comes(NOW + HOUR - 300), "door.clock");
+    for _ in 0..2 {
+        assert_eq!(story.comes(NOW + HOUR - 300), "door.clock");
+    }
     assert_eq!(story.comes(NOW - 300), "door.clock");
     assert_eq!(story.comes(NOW + 24 * HOUR + 1), "door.snapshot");
+    // A clock that was wrong is right again: what it showed meanwhile was not believed.
+    assert_eq!(story.comes(NOW + HOUR + 1), "access.valid");
     // A door that is told to be content with much older ones does not trust its clock for so long: 50 in a million are 300
     // seconds in 56 days.
     story.door = None;
