@@ -54,7 +54,9 @@ impl Scale {
             status_index: self.entries / 2,
             owner,
         };
-        let mut list = StatusList::new(2, self.entries).context("a list")?;
+        // A verifier takes lists of two mebibytes at most: what is longer has one bit for each.
+        let bits = if self.entries > 1 << 23 { 1 } else { 2 };
+        let mut list = StatusList::new(bits, self.entries).context("a list")?;
         // A hundredth is deactivated, none of them ours.
         (1..self.entries).step_by(100).filter(|index| *index != details.status_index).for_each(|index| {
             list.set(index, 1);
