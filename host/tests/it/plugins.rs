@@ -348,7 +348,7 @@ fn what_is_no_policy_is_refused() {
         assert!(refused.message().contains(shown), "{refused}");
     }
     assert_eq!(load(&vec![0; (32 << 20) + 1]).code(), "plugin.too-large");
-    let greedy = text("(component (core module $m (memory 1000)) (core instance (instantiate $m)))");
+    let greedy = text("(component (core module $m (memory 2000)) (core instance (instantiate $m)))");
     assert_eq!(load(&greedy).code(), "plugin.memory");
 }
 
