@@ -389,12 +389,15 @@ fn an_evening_at_the_hotel() {
 /// Compiled and interpreted; the second in little memory.
 #[test]
 fn figures() {
+    let cache = tempfile::tempdir().expect("a folder");
     println!(
         "| | bytes | deciding, fastest (median) | writing it down | most memory resident |\n|---|---|---|---|---|"
     );
     for (name, options) in [("compiled", &[][..]), ("interpreted", &["--interpreting"])] {
         let measure = |visits| {
-            let output = Command::new(PROGRAM).args(["measure", "--visits", visits]).args(options).output();
+            let mut measure = Command::new(PROGRAM);
+            measure.args(["measure", "--visits", visits]).args(options);
+            let output = measure.env("XDG_CACHE_HOME", cache.path()).env("XDG_STATE_HOME", cache.path()).output();
             let output = output.expect("it starts");
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
             serde_json::from_slice::<Value>(&output.stdout).expect("JSON")
