@@ -58,6 +58,8 @@ pub struct Door {
     log: Log,
     /// What the policy asks for: DCQL.
     query: String,
+    /// The same as a reader asks for it.
+    requested: Vec<RequestedElements>,
 }
 
 /// The log of events, which policies ask too.
@@ -108,7 +110,7 @@ impl From<bandpass::Error> for Refused {
 /// An obligation `keep-sequence`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Kept {
+struct KeepSequence {
     role: String,
     sequence: u64,
 }
@@ -130,19 +132,17 @@ impl Door {
         let log = Log(Arc::new(Mutex::new(Events::open(&folder.join("events.sqlite"))?)));
         let nobody = Request { now: 0, merchant: String::new(), context: String::new() };
         let query = plugin.session(&settings)?.ask(&nobody)?.dcql;
+        let requested = requested(&query)?;
         let reader = setup.reader.read()?;
-        Ok(Self { runtime, setup, reader, plugin, snapshot_file, world, log, query })
+        Ok(Self { runtime, setup, reader, plugin, snapshot_file, world, log, query, requested })
     }
 
     /// What the door asks a band for in a session: the policy's query, signed by the door.
-    ///
-    /// # Errors
-    /// If the policy asks for something else than mdocs.
-    pub fn request(&self, session_transcript: &[u8]) -> Result<Vec<u8>> {
-        let requested = requested(&self.query)?;
+    #[must_use]
+    pub fn request(&self, session_transcript: &[u8]) -> Vec<u8> {
         let session = Session::Proximity { session_transcript: session_transcript.to_vec() };
         let chain = std::slice::from_ref(&self.reader.certificate);
-        Ok(device_request(&self.reader.key, chain, &session, &requested))
+        device_request(&self.reader.key, chain, &session, &self.requested)
     }
 
     /// Decides on what a band presented in a session, at `now`, seconds since 1970 by the door's clock. It is in the log when
@@ -219,9 +219,9 @@ impl Door {
             Decision::Allow { reason, obligations, .. } => {
                 let mut is_low = false;
                 for obligation in obligations {
-                    let kept = serde_json::from_str::<Kept>(&obligation.parameters);
+                    let kept = serde_json::from_str::<KeepSequence>(&obligation.parameters);
                     match (obligation.name.as_str(), kept) {
-                        ("keep-sequence", Ok(Kept { role, sequence })) => {
+                        ("keep-sequence", Ok(KeepSequence { role, sequence })) => {
                             (event.role, event.sequence) = (Some(role), Some(sequence));
                         }
                         ("show-low-battery", _) => is_low = true,

@@ -129,7 +129,7 @@ fn watch(folder: Option<PathBuf>, python: Option<PathBuf>, plugin: Option<PathBu
 /// A band is tapped.
 fn door(door: &mut Door, battery: Battery, now: u64) -> Result<Value> {
     let pipe = Pipe::open();
-    let begun = Conversation::begin(&pipe, |transcript| door.request(transcript))?;
+    let begun = Conversation::begin(&pipe, |transcript| Ok(door.request(transcript)))?;
     let mut conversation = begun.context("nobody came")?;
     let mut found = match conversation.hear()? {
         Ok(presented) => {

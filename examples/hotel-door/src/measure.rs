@@ -28,7 +28,7 @@ pub fn run(runtime: Runtime, plugin: &Path, visits: usize, now: u64) -> Result<V
     let mut door = Door::open(runtime, &hotel.door("412"))?;
     let (mut deciding, mut writing, mut bytes) = (Vec::new(), Vec::new(), 0);
     for _ in 0..visits.max(1) {
-        let (presented, binding) = tap(&mut band, false, now, |transcript| door.request(transcript))?;
+        let (presented, binding) = tap(&mut band, false, now, |transcript| Ok(door.request(transcript)))?;
         bytes = presented.len();
         let verdict = door.visit(&presented, binding, Battery::Good, now);
         ensure!(verdict.event.opened, "{}: {}", verdict.event.code, verdict.message);

@@ -65,7 +65,7 @@ impl Story {
     /// Somebody at the door: the code, and whether it says that its battery is low.
     fn somebody(&mut self, band: &mut Kept, confirms: bool, battery: Battery, now: u64) -> (String, bool) {
         let door = self.door();
-        let (shown, binding) = tap(band, confirms, now, |transcript| door.request(transcript)).expect("answered");
+        let (shown, binding) = tap(band, confirms, now, |transcript| Ok(door.request(transcript))).expect("answered");
         let verdict = door.visit(&shown, binding, battery, now);
         assert_eq!(verdict.event.opened, verdict.event.code == "access.valid");
         (verdict.event.code, verdict.low_battery)
@@ -184,8 +184,8 @@ fn a_recording_is_refused() {
     let mut story = Story::new();
     let (mut lin, mut again) = (story.lin.clone(), story.lin.clone());
     let door = story.door();
-    let (shown, _) = tap(&mut lin, false, NOW, |transcript| door.request(transcript)).expect("answered");
-    let (_, binding) = tap(&mut again, false, NOW, |transcript| door.request(transcript)).expect("answered");
+    let (shown, _) = tap(&mut lin, false, NOW, |transcript| Ok(door.request(transcript))).expect("answered");
+    let (_, binding) = tap(&mut again, false, NOW, |transcript| Ok(door.request(transcript))).expect("answered");
     assert_eq!(door.visit(&shown, binding, Battery::Good, NOW).event.code, "holder.signature");
 }
 
@@ -305,7 +305,7 @@ fn killed() {
     let mut door = Door::open(Runtime::new().expect("a runtime"), &folder.join("412")).expect("a door");
     loop {
         let mut lin = files::read::<Kept>(&folder.join("lin")).expect("a band");
-        let (shown, binding) = tap(&mut lin, false, NOW, |transcript| door.request(transcript)).expect("answered");
+        let (shown, binding) = tap(&mut lin, false, NOW, |transcript| Ok(door.request(transcript))).expect("answered");
         files::write(&folder.join("lin"), &lin).expect("written");
         let verdict = door.visit(&shown, binding, Battery::Good, NOW);
         match verdict.event.opened {
