@@ -1,6 +1,7 @@
 //! The whole way, from a challenge to a receipt.
 
 use std::fs;
+use std::time::{Duration, Instant};
 
 use bandpass::{Capability, Error, Host, NewChallenge, Pin, Requirements, Store, digest, verify_audit};
 use bandpass_roles::{Key, os_rng};
@@ -229,6 +230,34 @@ fn caps_are_never_passed_by_payments_at_once() {
         allowed
     });
     assert_eq!(allowed, 3);
+}
+
+/// Whoever asks may go at any moment: the same token is decided on once, and takes from the cap once.
+#[test]
+fn a_caller_who_goes_leaves_nothing_half_done() {
+    const ROUNDS: u64 = 20;
+    let shop = Shop::new();
+    // One payment more than there are rounds.
+    let host = shop.host(shop.config(&daily("210.00")), Store::in_memory().expect("a store"));
+    let mut lin = shop.customer("lin");
+    run(async {
+        for round in 0..ROUNDS {
+            let challenge = host.challenge(payment("10.00"), NOW).await.expect("a challenge");
+            let token = lin.answer(&challenge, "swk");
+            let (gone, id, answer) = (host.clone(), challenge.id.clone(), token.clone());
+            let asked = tokio::spawn(async move { gone.respond(&id, answer, NOW).await });
+            std::thread::sleep(Duration::from_micros(round * 150));
+            asked.abort();
+            let again = host.respond(&challenge.id, token, NOW).await.expect("decided");
+            assert_eq!(said(&again), "allow limit.within");
+        }
+        // What was begun last may not be at its end yet.
+        let begun = Instant::now();
+        while said(&pay(&host, &mut lin, "10.00").await.expect("decided")) != "allow limit.within" {
+            assert!(begun.elapsed() < Duration::from_secs(10), "something was taken twice");
+        }
+        assert_eq!(said(&pay(&host, &mut lin, "0.01").await.expect("decided")), "deny limit.daily");
+    });
 }
 
 #[test]
