@@ -7,6 +7,8 @@ use std::time::Instant;
 
 use bandpass_core::Trust;
 use bandpass_roles::base64url;
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
 use serde_json::{Map, Value};
 
 use crate::access::Webhook;
@@ -33,6 +35,9 @@ use crate::workers::{Inputs, Reply, Workers};
 
 /// Entries of the audit chain between two checkpoints.
 const CHECKPOINT_EVERY: u64 = 1_000;
+/// Challenges that are kept at hand, and their bytes. Whatever goes is read from the store.
+const AT_HAND: usize = 10_000;
+const AT_HAND_BYTES: u64 = 16 << 20;
 
 /// Hands out challenges, judges what wallets answer, and remembers both. Cheap to clone.
 ///
@@ -56,8 +61,24 @@ struct Inner {
     /// Sends webhooks, if anybody does.
     webhooks: RwLock<Weak<Queue>>,
     setup: RwLock<Arc<Setup>>,
+    /// Challenges as this host handed them out, each until its first answer. What became of one since is in the store only.
+    at_hand: Cache<String, Arc<state::Challenge>, Bytes>,
     checkpointed: AtomicU64,
     meters: Arc<Meters>,
+}
+
+/// Weighs challenges by their texts, whose length only the merchant's policies bound.
+#[derive(Clone)]
+struct Bytes;
+
+impl Weighter<String, Arc<state::Challenge>> for Bytes {
+    fn weight(&self, _: &String, challenge: &Arc<state::Challenge>) -> u64 {
+        let Issued { audience, dcql, transaction_data, policies, context, .. } = &challenge.issued;
+        let texts = audience.iter().chain(transaction_data).chain(policies.iter().map(|policy| &policy.settings));
+        let bytes = texts.chain([dcql, context]).map(String::len).sum::<usize>();
+        // The rest is short.
+        u64::try_from(bytes).unwrap_or(u64::MAX).saturating_add(500)
+    }
 }
 
 /// What a host has done since it was opened.
@@ -101,6 +122,7 @@ impl Host {
                 refresh: RwLock::default(),
                 webhooks: RwLock::new(Weak::new()),
                 setup: RwLock::new(Arc::new(setup)),
+                at_hand: Cache::with_weighter(AT_HAND, AT_HAND_BYTES, Bytes),
                 checkpointed: AtomicU64::new(0),
                 meters: Arc::default(),
             }),
@@ -275,11 +297,11 @@ impl Host {
             false => new.audience,
         };
         let issued = self.ask(&setup, &new.merchant, audience, policies, context, new.transactions, None, now).await?;
-        let challenge = setup.put_down(&new.merchant, issued, new.kept, now)?;
-        let handed_out = IssuedChallenge::from(&challenge);
+        let challenge = Arc::new(setup.put_down(&new.merchant, issued, new.kept, now)?);
         let keys = Keys::at(now).row(Table::Challenge, challenge.id.clone());
-        self.transact(keys, move |rows| state::open(rows, &challenge)).await?;
-        Ok(handed_out)
+        let opened = challenge.clone();
+        self.transact(keys, move |rows| state::open(rows, &opened)).await?;
+        Ok(self.handed_out(challenge))
     }
 
     /// Makes the challenge that a step-up leads to: for the same transactions and by the same policies, with what the step-up
@@ -311,12 +333,11 @@ impl Host {
         let state::Issued { audience, policies, context, .. } = before;
         let mut issued = self.ask(&setup, merchant, audience, policies, context, transactions, Some(step), now).await?;
         issued.step_up_of = Some(decision_id.into());
-        let challenge = setup.put_down(merchant, issued, kept, now)?;
-        let handed_out = IssuedChallenge::from(&challenge);
+        let challenge = Arc::new(setup.put_down(merchant, issued, kept, now)?);
         let keys = Keys::at(now).row(Table::Challenge, challenge.id.clone()).row(Table::Decision, decision_id);
-        let id = decision_id.to_owned();
-        self.transact(keys, move |rows| state::step_up(rows, &id, &challenge)).await?;
-        Ok(handed_out)
+        let (id, opened) = (decision_id.to_owned(), challenge.clone());
+        self.transact(keys, move |rows| state::step_up(rows, &id, &opened)).await?;
+        Ok(self.handed_out(challenge))
     }
 
     /// Judges what a wallet answered. The same token again gets the same answer, a merchant's retry therefore too.
@@ -441,21 +462,28 @@ impl Host {
             Ok(id) => id,
             Err(unknown) => return Ok(Answer::refused(&unknown)),
         };
-        let keys = Keys::at(now).row(Table::Challenge, id.clone());
-        let challenge = self.transact(keys, move |rows| rows.get::<state::Challenge>(&id)).await?;
-        let Some(challenge) = challenge else { return Ok(Answer::refused(&state::unknown_challenge())) };
         let token_sha256 = digest(&vp_token);
-        if let Some(answered) = challenge.answered_by(&token_sha256) {
-            let decision = self.find(&challenge.merchant, &answered.decision, now).await?;
-            return Ok(setup.answer(decision, challenge.claims()));
-        }
+        let challenge = match self.inner.at_hand.remove(&id) {
+            // If it was answered elsewhere, settling finds that out.
+            Some((_, challenge)) => challenge,
+            None => {
+                let keys = Keys::at(now).row(Table::Challenge, id.clone());
+                let challenge = self.transact(keys, move |rows| rows.get::<state::Challenge>(&id)).await?;
+                let Some(challenge) = challenge else { return Ok(Answer::refused(&state::unknown_challenge())) };
+                if let Some(answered) = challenge.answered_by(&token_sha256) {
+                    let decision = self.find(&challenge.merchant, &answered.decision, now).await?;
+                    return Ok(setup.answer(decision, challenge.claims()));
+                }
+                Arc::new(challenge)
+            }
+        };
         if let Err(error) = challenge.is_open(now).and_then(|()| setup.not_revoked(&challenge)) {
             return Ok(Answer::refused(&error));
         }
         let case = self.case(&setup, &challenge, vp_token, now);
         let (host, by, merchant) = (self.clone(), setup.clone(), challenge.merchant.clone());
         let judge = move |verifier: &mut Verifier, reply: Reply<_>| match case.judge(verifier) {
-            Ok(judged) => host.settle(&by, challenge, token_sha256, judged, now, reply),
+            Ok(judged) => host.settle(&by, &challenge, token_sha256, judged, now, reply),
             Err(error) => drop(reply.send(Err(error))),
         };
         match self.inner.workers.begin(judge).await?? {
@@ -475,7 +503,7 @@ impl Host {
     fn settle(
         &self,
         setup: &Setup,
-        challenge: state::Challenge,
+        challenge: &state::Challenge,
         token_sha256: String,
         judged: Judged,
         now: u64,
@@ -490,13 +518,10 @@ impl Host {
         let chain = setup.config.name.clone();
         match judged {
             Judged::Refused(error) => {
-                let id = challenge.id;
+                let id = challenge.id.clone();
                 let keys = Keys::at(now).row(Table::Challenge, id.clone()).row(Table::Chain, chain.clone());
-                let fail = move |rows: &mut _| {
-                    state::fail(rows, &chain, &id, &token_sha256, error.code(), now)?;
-                    Ok(Settled::Refused(error))
-                };
-                self.inner.store.begin(keys, fail, answer);
+                let refuse = move |rows: &mut _| state::refuse(rows, &chain, &id, &token_sha256, error, now);
+                self.inner.store.begin(keys, refuse, answer);
             }
             Judged::Decided { decision, proven, reservations } => {
                 self.tell_status_lists(&proven);
@@ -509,10 +534,11 @@ impl Host {
                     transactions: transaction_ids(&proven),
                     claims: Some(presentations(proven)),
                     reservations,
-                    receipt: setup.receipt(&challenge),
+                    receipt: setup.receipt(challenge),
+                    policies: challenge.issued.policies.iter().map(|policy| policy.sha256.clone()).collect(),
                     webhook: setup.webhook(&challenge.merchant).is_some(),
                     challenge: challenge.id.clone(),
-                    decision: challenge.id,
+                    decision: challenge.id.clone(),
                 };
                 let keys = settlement.keys(&challenge.merchant);
                 self.inner.store.begin(keys, move |rows| state::settle(rows, settlement), answer);
@@ -598,6 +624,13 @@ impl Host {
         let keys = Keys::at(now).row(Table::Decision, decision_id);
         let (id, merchant) = (decision_id.to_owned(), merchant.to_owned());
         self.transact(keys, move |rows| state::Decision::find(rows, &id, &merchant)).await
+    }
+
+    /// What the merchant gets of a challenge that was put down. The host has it at hand when it is answered.
+    fn handed_out(&self, challenge: Arc<state::Challenge>) -> IssuedChallenge {
+        let handed_out = IssuedChallenge::from(&*challenge);
+        self.inner.at_hand.insert(challenge.id.clone(), challenge);
+        handed_out
     }
 
     /// A checkpoint that can't be written is no reason to withhold a decision that stands.

@@ -1,6 +1,8 @@
 //! Challenges: handed out, answered once, closed after too many failures.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::audit;
@@ -15,7 +17,7 @@ pub(crate) const STEP_UP_WITHIN: u64 = 300;
 
 /// A challenge and what became of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Challenge {
+pub(crate) struct Challenge<I = Issued> {
     pub(crate) id: String,
     pub(crate) merchant: String,
     pub(crate) created: u64,
@@ -27,10 +29,13 @@ pub(crate) struct Challenge {
     /// Why it is not answered yet: the code of the last answer that failed, or of the wallet's error.
     pub(crate) refusal: Option<String>,
     pub(crate) state: State,
-    pub(crate) issued: Issued,
+    pub(crate) issued: I,
     /// What whoever handed it out keeps with it.
     pub(crate) kept: Option<Value>,
 }
+
+/// One of which only the state matters: what was handed out stays as it was written.
+pub(super) type Unread = Challenge<Box<RawValue>>;
 
 /// Of those that were put down before it could be set.
 fn a_day() -> u32 {
@@ -79,7 +84,7 @@ pub(crate) struct Answered {
     pub(crate) claims: Option<Value>,
 }
 
-impl Record for Challenge {
+impl<I: Serialize + DeserializeOwned> Record for Challenge<I> {
     const TABLE: Table = Table::Challenge;
 
     fn key(&self) -> &str {
@@ -91,7 +96,7 @@ impl Record for Challenge {
     }
 }
 
-impl Challenge {
+impl<I> Challenge<I> {
     /// Whether a token may answer it now.
     ///
     /// # Errors
@@ -126,7 +131,7 @@ impl Challenge {
 
 /// Puts a challenge down.
 pub(crate) fn open(rows: &mut Rows, challenge: &Challenge) -> Result<(), Error> {
-    match rows.get::<Challenge>(&challenge.id)? {
+    match rows.get::<Unread>(&challenge.id)? {
         None => rows.put(challenge),
         Some(_) => Err(Error::host(Code::HostStore, "a challenge with this id is there already")),
     }
@@ -149,7 +154,7 @@ pub(crate) fn step_up(rows: &mut Rows, decision: &str, challenge: &Challenge) ->
 /// # Errors
 /// `challenge.unknown`.
 pub(crate) fn keep(rows: &mut Rows, id: &str, kept: Value) -> Result<(), Error> {
-    let mut challenge = rows.get::<Challenge>(id)?.ok_or_else(super::unknown_challenge)?;
+    let mut challenge = rows.get::<Unread>(id)?.ok_or_else(super::unknown_challenge)?;
     challenge.kept = Some(kept);
     rows.put(&challenge)
 }
@@ -159,7 +164,7 @@ pub(crate) fn keep(rows: &mut Rows, id: &str, kept: Value) -> Result<(), Error> 
 /// # Errors
 /// `challenge.unknown`, or as [`Challenge::is_open`].
 pub(crate) fn decline(rows: &mut Rows, chain: &str, id: &str, error: &str, now: u64) -> Result<(), Error> {
-    let mut challenge = rows.get::<Challenge>(id)?.ok_or_else(super::unknown_challenge)?;
+    let mut challenge = rows.get::<Unread>(id)?.ok_or_else(super::unknown_challenge)?;
     challenge.is_open(now)?;
     challenge.state = State::Closed;
     challenge.refusal = Some(Code::WalletError.as_str().into());
@@ -172,7 +177,7 @@ pub(crate) fn decline(rows: &mut Rows, chain: &str, id: &str, error: &str, now: 
 }
 
 /// Counts an answer that failed. The last one that is allowed closes the challenge.
-pub(crate) fn fail(
+pub(super) fn fail(
     rows: &mut Rows,
     chain: &str,
     id: &str,
@@ -180,7 +185,7 @@ pub(crate) fn fail(
     code: &str,
     now: u64,
 ) -> Result<(), Error> {
-    let Some(mut challenge) = rows.get::<Challenge>(id)? else { return Ok(()) };
+    let Some(mut challenge) = rows.get::<Unread>(id)? else { return Ok(()) };
     if challenge.is_open(now).is_ok() {
         challenge.attempts += 1;
         challenge.refusal = Some(code.into());

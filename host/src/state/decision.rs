@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::audit::{self, Position};
 use super::caps::{self, Held};
-use super::challenge::{self, Answered, Challenge, STEP_UP_WITHIN, State};
+use super::challenge::{self, Answered, STEP_UP_WITHIN, State, Unread};
 use super::delivery::{Event, announce};
 use crate::error::{Code, Error};
 use crate::store::{Keys, Record, Rows, Table};
@@ -139,14 +139,16 @@ pub(crate) struct Settlement {
     pub(crate) reservations: Vec<Held>,
     /// What the receipt says besides.
     pub(crate) receipt: Map<String, Value>,
+    /// Digests of the policies that decided.
+    pub(crate) policies: Vec<String>,
     /// Whether the merchant is to be told.
     pub(crate) webhook: bool,
 }
 
 impl Settlement {
-    /// Every row that it may read or change.
+    /// Every row that it may read or change. (The decision is new: its challenge's row keeps others from it.)
     pub(crate) fn keys(&self, merchant: &str) -> Keys {
-        let keys = Keys::at(self.now).row(Table::Challenge, &self.challenge).row(Table::Decision, &self.decision);
+        let keys = Keys::at(self.now).row(Table::Challenge, &self.challenge);
         let mut keys = caps::keys_of(keys, &self.reservations).row(Table::Chain, &self.chain);
         for counter in &self.counters {
             keys = keys.row(Table::Counter, &counter.key);
@@ -175,7 +177,7 @@ pub(crate) fn settle(rows: &mut Rows, settlement: Settlement) -> Result<Settled,
     let Settlement { chain, challenge: id, decision: decision_id, token_sha256, now, mut outcome, claims, .. } =
         settlement;
     let reservations = settlement.reservations;
-    let mut challenge = rows.get::<Challenge>(&id)?.ok_or_else(unknown_challenge)?;
+    let mut challenge = rows.get::<Unread>(&id)?.ok_or_else(unknown_challenge)?;
     if let Some(answered) = challenge.answered_by(&token_sha256) {
         let before = answered.decision.clone();
         caps::release(rows, &reservations)?;
@@ -222,7 +224,6 @@ pub(crate) fn settle(rows: &mut Rows, settlement: Settlement) -> Result<Settled,
             Vec::new()
         }
     };
-    let policies = challenge.issued.policies.iter().map(|policy| policy.sha256.as_str()).collect::<Vec<_>>();
     let said = json!({
         "decision_id": decision_id,
         "merchant": challenge.merchant,
@@ -230,7 +231,7 @@ pub(crate) fn settle(rows: &mut Rows, settlement: Settlement) -> Result<Settled,
         "token_sha256": token_sha256,
         "decision": outcome.get("decision"),
         "reason": outcome.get("reason"),
-        "policies": policies,
+        "policies": settlement.policies,
     });
     let audit = audit::append(rows, &chain, now, "decided", said.as_object().cloned().unwrap_or_default())?;
     let mut receipt = settlement.receipt;
@@ -268,6 +269,26 @@ pub(crate) fn settle(rows: &mut Rows, settlement: Settlement) -> Result<Settled,
     challenge.state = State::Answered(Answered { token_sha256, decision: decision_id, claims });
     rows.put(&challenge)?;
     Ok(Settled::Now(Box::new(decision), challenge.claims()))
+}
+
+/// A token that does not verify: counted, unless the challenge was answered or closed meanwhile.
+pub(crate) fn refuse(
+    rows: &mut Rows,
+    chain: &str,
+    id: &str,
+    token_sha256: &str,
+    refusal: Error,
+    now: u64,
+) -> Result<Settled, Error> {
+    let Some(challenge) = rows.get::<Unread>(id)? else { return Ok(Settled::Refused(unknown_challenge())) };
+    if let Some(answered) = challenge.answered_by(token_sha256) {
+        return Ok(Settled::Before(answered.decision.clone()));
+    }
+    if let Err(closed) = challenge.is_open(now) {
+        return Ok(Settled::Refused(closed));
+    }
+    challenge::fail(rows, chain, id, token_sha256, refusal.code(), now)?;
+    Ok(Settled::Refused(refusal))
 }
 
 /// Takes an allow back: what it took from caps counts no more. Its transaction stays used. Doing it again changes nothing.

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use super::caps::Reserved;
 use super::challenge::Answered;
 use super::*;
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::store::{AuditPage, Keys, Rows, Store, Table};
 
 const NOW: u64 = 1_800_000_000;
@@ -38,10 +38,11 @@ impl Till {
         self.transact(keys, move |rows| step_up(rows, &decision, &challenge))
     }
 
-    fn fail(&self, id: &str) {
+    /// What the wallet hears of a token that does not verify.
+    fn refuse(&self, id: &str, token: &'static str) -> String {
         let keys = Keys::at(NOW).row(Table::Challenge, id).row(Table::Chain, "till");
-        let id = id.to_owned();
-        self.transact(keys, move |rows| fail(rows, "till", &id, "bad", "holder.nonce", NOW)).expect("noted");
+        let (id, error) = (id.to_owned(), Error::host(Code::ChallengeMalformed, "bad"));
+        told(&self.transact(keys, move |rows| refuse(rows, "till", &id, token, error, NOW)).expect("noted"))
     }
 
     fn challenge(&self, id: &str) -> Challenge {
@@ -56,14 +57,7 @@ impl Till {
 
     /// The decision's word and reason, or the code of the refusal.
     fn decides(&self, settlement: Settlement) -> String {
-        match self.settle(settlement) {
-            Settled::Now(decision, _) => {
-                let word = |name| decision.outcome.get(name).and_then(Value::as_str).unwrap_or_default();
-                format!("{} {}", word("decision"), word("reason"))
-            }
-            Settled::Before(decision) => format!("before {decision}"),
-            Settled::Refused(error) => error.code().to_owned(),
-        }
+        told(&self.settle(settlement))
     }
 
     fn reserve(&self, id: &str, quantity: &str, now: u64) -> Reserved {
@@ -84,6 +78,17 @@ impl Till {
         let keys = Keys::at(NOW).row(Table::Decision, id).row(Table::Chain, "till");
         let id = id.to_owned();
         self.transact(keys_of(keys, held), move |rows| void(rows, "till", &id, "shop", true, NOW))
+    }
+}
+
+fn told(settled: &Settled) -> String {
+    match settled {
+        Settled::Now(decision, _) => {
+            let word = |name| decision.outcome.get(name).and_then(Value::as_str).unwrap_or_default();
+            format!("{} {}", word("decision"), word("reason"))
+        }
+        Settled::Before(decision) => format!("before {decision}"),
+        Settled::Refused(error) => error.code().to_owned(),
     }
 }
 
@@ -138,6 +143,7 @@ fn allow() -> Settlement {
         transactions: vec!["t1".into()],
         reservations: vec![],
         receipt: Map::new(),
+        policies: vec!["0".repeat(64)],
         webhook: true,
     }
 }
@@ -159,12 +165,26 @@ fn five_failures_close_a_challenge() {
     let till = Till::new();
     till.open("c");
     for _ in 0..4 {
-        till.fail("c");
+        till.refuse("c", "bad");
     }
     assert!(till.challenge("c").is_open(NOW).is_ok());
-    till.fail("c");
+    till.refuse("c", "bad");
     assert_eq!(till.challenge("c").is_open(NOW).expect_err("closed").code(), "challenge.attempts");
     assert_eq!(till.decides(allow()), "challenge.attempts");
+    assert_eq!(till.refuse("c", "bad"), "challenge.attempts");
+    assert_eq!(till.challenge("c").attempts, 5);
+}
+
+/// Another host may have decided while this one verified what its clock found too old.
+#[test]
+fn a_token_that_fails_too_late_is_told_what_became_of_the_challenge() {
+    let till = Till::new();
+    till.open("c");
+    till.settle(allow());
+    assert_eq!(till.refuse("c", "token"), "before d");
+    assert_eq!(till.refuse("c", "other"), "challenge.used");
+    assert_eq!(till.refuse("none", "other"), "challenge.unknown");
+    assert_eq!(till.challenge("c").attempts, 0);
 }
 
 #[test]
@@ -396,7 +416,7 @@ fn what_is_old_is_removed_and_the_chain_stays() {
 fn what_happened_is_chained() {
     let till = Till::new();
     till.open("c");
-    till.fail("c");
+    till.refuse("c", "bad");
     till.settle(allow());
     let page = AuditPage { chain: "till".into(), after: 0, limit: 10 };
     let keys = Keys::at(NOW).page(page.clone()).row(Table::Chain, "till");
