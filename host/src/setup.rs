@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use crate::access::Webhook;
 use crate::answer::Answer;
@@ -15,7 +15,7 @@ use crate::plugin::Plugin;
 use crate::plugins::{PluginState, Plugins};
 use crate::runtime::{VERIFIER_COMPONENT, digest};
 use crate::sign::Signer;
-use crate::state::{self, Issued, State};
+use crate::state::{self, Applied, Issued, Rules, State};
 
 /// A configuration, and what came of its plugins.
 pub(crate) struct Setup {
@@ -118,18 +118,19 @@ impl Setup {
         })
     }
 
-    /// What a receipt says of the host and the rules that it decided by.
-    pub(crate) fn receipt(&self, challenge: &state::Challenge) -> Map<String, Value> {
-        let policies = challenge.issued.policies.iter();
-        let policies = policies.map(|policy| {
-            json!({"plugin": policy.plugin, "sha256": policy.sha256, "settings_sha256": digest(policy.settings.as_bytes())})
+    /// By what a challenge's answer is decided.
+    pub(crate) fn rules(&self, challenge: &state::Challenge) -> Rules {
+        let policies = challenge.issued.policies.iter().map(|policy| Applied {
+            plugin: policy.plugin.clone(),
+            sha256: policy.sha256.clone(),
+            settings_sha256: digest(policy.settings.as_bytes()),
         });
-        let mut receipt = Map::new();
-        receipt.insert("iss".into(), self.config.name.as_str().into());
-        receipt.insert("nonce".into(), challenge.issued.nonce.as_str().into());
-        receipt.insert("verifier".into(), self.verifier.as_str().into());
-        receipt.insert("policies".into(), policies.collect());
-        receipt
+        Rules {
+            iss: self.config.name.clone(),
+            nonce: challenge.issued.nonce.clone(),
+            verifier: self.verifier.clone(),
+            policies: policies.collect(),
+        }
     }
 }
 

@@ -96,7 +96,7 @@ pub(crate) fn change(
     if let Event::Issue { indices, .. } = event {
         what.insert("credentials".into(), indices.len().into());
     }
-    append(rows, &moment.chain, moment.now, transition.event, what)?;
+    append(rows, &moment.chain, moment.now, transition.event, &what)?;
     Ok(transition)
 }
 
@@ -160,7 +160,7 @@ pub(crate) fn add_account(rows: &mut Rows, chain: &str, account: &Account) -> Re
     rows.put(account)?;
     let mut what = Map::new();
     what.insert("key".into(), Value::from(account.key.as_str()));
-    append(rows, chain, account.created, "account", what).map(drop)
+    append(rows, chain, account.created, "account", &what).map(drop)
 }
 
 /// The account with this key.

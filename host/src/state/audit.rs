@@ -1,7 +1,6 @@
 //! The audit chain: each entry's hash covers the one before, so that none can be changed, added or taken away inside it.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use crate::error::{Code, Error};
 use crate::runtime::digest;
@@ -40,23 +39,28 @@ pub(crate) fn entry_hash(before: &str, entry: &str) -> String {
     digest(format!("{before}\n{entry}").as_bytes())
 }
 
-/// Appends what happened. `seq` and `at` are added to it.
+#[derive(Serialize)]
+struct Entry<'e, W> {
+    seq: u64,
+    at: u64,
+    kind: &'e str,
+    #[serde(flatten)]
+    what: &'e W,
+}
+
+/// Appends what happened: an object, to which `seq`, `at` and `kind` are added.
 pub(crate) fn append(
     rows: &mut Rows,
     chain: &str,
     at: u64,
     kind: &str,
-    what: Map<String, Value>,
+    what: &impl Serialize,
 ) -> Result<Position, Error> {
     let head = rows.get::<Chain>(chain)?;
     let (seq, before) = head.map_or((0, GENESIS.to_owned()), |head| (head.seq, head.hash));
     let seq = seq.checked_add(1).ok_or_else(|| Error::host(Code::HostStore, "the audit chain is full"))?;
-    let mut entry = Map::new();
-    entry.insert("seq".into(), seq.into());
-    entry.insert("at".into(), at.into());
-    entry.insert("kind".into(), kind.into());
-    entry.extend(what);
-    let entry = Value::Object(entry).to_string();
+    let entry = serde_json::to_string(&Entry { seq, at, kind, what });
+    let entry = entry.map_err(|error| Error::host(Code::HostStore, error))?;
     let hash = entry_hash(&before, &entry);
     rows.put(&Chain { name: chain.into(), seq, hash: hash.clone() })?;
     rows.append(AuditEntry { chain: chain.into(), seq, entry, hash: hash.clone() });

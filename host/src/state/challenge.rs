@@ -173,7 +173,7 @@ pub(crate) fn decline(rows: &mut Rows, chain: &str, id: &str, error: &str, now: 
     for (name, value) in [("merchant", challenge.merchant.as_str()), ("challenge", id), ("error", error)] {
         what.insert(name.into(), value.into());
     }
-    audit::append(rows, chain, now, "declined", what).map(drop)
+    audit::append(rows, chain, now, "declined", &what).map(drop)
 }
 
 /// Counts an answer that failed. The last one that is allowed closes the challenge.
@@ -200,5 +200,5 @@ pub(super) fn fail(
     {
         what.insert(name.into(), value.into());
     }
-    audit::append(rows, chain, now, "refused", what).map(drop)
+    audit::append(rows, chain, now, "refused", &what).map(drop)
 }

@@ -122,6 +122,53 @@ pub(crate) fn transaction_key(merchant: &str, transaction_id: &str) -> String {
     json!([merchant, transaction_id]).to_string()
 }
 
+/// What a receipt says of the host and the rules that it decided by.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Rules {
+    pub(crate) iss: String,
+    pub(crate) nonce: String,
+    /// Digest of the component.
+    pub(crate) verifier: String,
+    pub(crate) policies: Vec<Applied>,
+}
+
+/// A policy as it was applied.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Applied {
+    pub(crate) plugin: String,
+    pub(crate) sha256: String,
+    pub(crate) settings_sha256: String,
+}
+
+/// The payload of a receipt.
+#[derive(Serialize)]
+struct Receipt<'r> {
+    #[serde(flatten)]
+    rules: &'r Rules,
+    jti: &'r str,
+    iat: u64,
+    merchant: &'r str,
+    challenge: &'r str,
+    token_sha256: &'r str,
+    transactions: &'r [String],
+    decision: Option<&'r Value>,
+    reason: Option<&'r Value>,
+    obligations: Option<&'r Value>,
+    audit: &'r Position,
+}
+
+/// What the audit chain says of a decision.
+#[derive(Serialize)]
+struct Said<'s> {
+    decision_id: &'s str,
+    merchant: &'s str,
+    challenge: &'s str,
+    token_sha256: &'s str,
+    decision: Option<&'s Value>,
+    reason: Option<&'s Value>,
+    policies: Vec<&'s str>,
+}
+
 /// What is to be settled.
 #[derive(Clone, Debug)]
 pub(crate) struct Settlement {
@@ -137,10 +184,7 @@ pub(crate) struct Settlement {
     /// `transaction_id` of each verified transaction that has one.
     pub(crate) transactions: Vec<String>,
     pub(crate) reservations: Vec<Held>,
-    /// What the receipt says besides.
-    pub(crate) receipt: Map<String, Value>,
-    /// Digests of the policies that decided.
-    pub(crate) policies: Vec<String>,
+    pub(crate) rules: Rules,
     /// Whether the merchant is to be told.
     pub(crate) webhook: bool,
 }
@@ -224,38 +268,37 @@ pub(crate) fn settle(rows: &mut Rows, settlement: Settlement) -> Result<Settled,
             Vec::new()
         }
     };
-    let said = json!({
-        "decision_id": decision_id,
-        "merchant": challenge.merchant,
-        "challenge": id,
-        "token_sha256": token_sha256,
-        "decision": outcome.get("decision"),
-        "reason": outcome.get("reason"),
-        "policies": settlement.policies,
-    });
-    let audit = audit::append(rows, &chain, now, "decided", said.as_object().cloned().unwrap_or_default())?;
-    let mut receipt = settlement.receipt;
-    for (name, value) in [
-        ("jti", json!(decision_id)),
-        ("iat", now.into()),
-        ("merchant", json!(challenge.merchant)),
-        ("challenge", json!(id)),
-        ("token_sha256", json!(token_sha256)),
-        ("transactions", json!(settlement.transactions)),
-        ("decision", json!(outcome.get("decision"))),
-        ("reason", json!(outcome.get("reason"))),
-        ("obligations", json!(outcome.get("obligations"))),
-        ("audit", json!(audit)),
-    ] {
-        receipt.insert(name.into(), value);
-    }
+    let said = Said {
+        decision_id: &decision_id,
+        merchant: &challenge.merchant,
+        challenge: &id,
+        token_sha256: &token_sha256,
+        decision: outcome.get("decision"),
+        reason: outcome.get("reason"),
+        policies: settlement.rules.policies.iter().map(|policy| policy.sha256.as_str()).collect(),
+    };
+    let audit = audit::append(rows, &chain, now, "decided", &said)?;
+    let receipt = Receipt {
+        rules: &settlement.rules,
+        jti: &decision_id,
+        iat: now,
+        merchant: &challenge.merchant,
+        challenge: &id,
+        token_sha256: &token_sha256,
+        transactions: &settlement.transactions,
+        decision: outcome.get("decision"),
+        reason: outcome.get("reason"),
+        obligations: outcome.get("obligations"),
+        audit: &audit,
+    };
+    let receipt = serde_json::to_string(&receipt).map_err(|error| Error::host(Code::HostStore, error))?;
     let decision = Decision {
         id: decision_id.clone(),
         merchant: challenge.merchant.clone(),
         challenge: id,
         at: now,
         outcome,
-        receipt: Value::Object(receipt).to_string(),
+        receipt,
         audit,
         reservations,
         step_up: None,
@@ -314,7 +357,7 @@ pub(crate) fn void(
         let mut what = Map::new();
         what.insert("decision_id".into(), id.into());
         what.insert("merchant".into(), merchant.into());
-        audit::append(rows, chain, now, "voided", what)?;
+        audit::append(rows, chain, now, "voided", &what)?;
         if webhook {
             announce(rows, Event::Voided, &decision, now)?;
         }

@@ -1,5 +1,5 @@
 use rust_decimal::Decimal;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::caps::Reserved;
 use super::challenge::Answered;
@@ -142,8 +142,7 @@ fn allow() -> Settlement {
         counters: vec![Counter { key: "band".into(), value: 7, expires: None }],
         transactions: vec!["t1".into()],
         reservations: vec![],
-        receipt: Map::new(),
-        policies: vec!["0".repeat(64)],
+        rules: Rules { iss: "till".into(), nonce: "nonce".into(), verifier: "0".repeat(64), policies: vec![] },
         webhook: true,
     }
 }

@@ -1,7 +1,8 @@
 //! What a merchant's policy plugin depends on.
 //!
 //! A policy is a type that implements [`Policy`]; [`export_policy!`] makes a Wasm component's exports of it. Build it as a
-//! `cdylib` for `wasm32-unknown-unknown` and turn the module into a component with `wit-component`.
+//! `cdylib` for `wasm32-unknown-unknown` and turn the module into a component with `wit-component`. It needs no global
+//! allocator: this crate brings one that suits an instance which lives for one decision.
 //!
 //! ```no_run
 //! use bandpass_policy::{Allowance, Decision, Denial, Description, Policy, Query, Request, Requirements, Submission};
@@ -41,6 +42,9 @@
 //! bandpass_policy::export_policy!(OpenToMembers);
 //! # fn main() {}
 //! ```
+
+#[cfg(target_family = "wasm")]
+mod heap;
 
 #[doc(hidden)]
 pub mod bindings {
