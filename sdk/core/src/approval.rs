@@ -12,6 +12,7 @@ use crate::explain::Trace;
 use crate::holder::{Proof, TransactionHashes};
 use crate::jwk::PublicKey;
 use crate::jws::Jws;
+use crate::memory::Memory;
 
 /// The paired phone's signed statement for this transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +38,7 @@ impl Approval {
     pub(crate) fn check(
         proof: &Proof,
         band: &Band,
+        memory: &mut Memory,
         challenge: &Challenge,
         trace: &mut Trace,
     ) -> Result<Option<Self>, Error> {
@@ -65,7 +67,7 @@ impl Approval {
             return Err(Error::new(Code::ApprovalSelf, "the band approved its own transaction").claim("jwk"));
         }
         trace.passed(&[Code::ApprovalSelf]);
-        if !jws.verified_by(&phone) {
+        if !jws.verified_remembering(&phone, memory) {
             return Err(Error::new(Code::ApprovalSignature, "the phone's signature does not verify"));
         }
         trace.passed(&[Code::ApprovalSignature]);

@@ -11,6 +11,7 @@ use minicbor::{Decoder, Encoder};
 
 use crate::jwk::PublicKey;
 use crate::limits::{MAX_CBOR_MEMBERS, MAX_DEPTH};
+use crate::memory::Memory;
 
 /// Common header parameters (RFC 9052, section 3.1; RFC 9596; RFC 9360).
 mod label {
@@ -119,6 +120,11 @@ impl<'a> Message<'a> {
     /// Whether it is this key's signature over this payload.
     pub(crate) fn verified_by(&self, key: &PublicKey, payload: &[u8]) -> bool {
         key.verifies(&self.authenticated("Signature1", payload), self.authenticator)
+    }
+
+    /// The same by a key that may verify often.
+    pub(crate) fn verified_remembering(&self, key: &PublicKey, payload: &[u8], memory: &mut Memory) -> bool {
+        memory.verifies(key, &self.authenticated("Signature1", payload), self.authenticator)
     }
 
     /// The `Sig_structure` or `MAC_structure` (RFC 9052, sections 4.4 and 6.3).

@@ -85,7 +85,7 @@ impl Credential {
         trace.passed(&[Code::IssuerType]);
         // 7.1, step 2c: the signature.
         let signed = keys.into_iter().find(|key| match &presentation.issued {
-            Issued::New(jwt) => jwt.verified_by(key),
+            Issued::New(jwt) => jwt.verified_remembering(key, memory),
             Issued::Known(opened) => opened.key == *key,
         });
         let key = signed.ok_or_else(|| Error::new(Code::IssuerSignature, "the issuer's signature does not verify"))?;

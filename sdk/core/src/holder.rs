@@ -12,6 +12,7 @@ use crate::error::{Code, Error};
 use crate::expected::Challenge;
 use crate::explain::Trace;
 use crate::jwk::PublicKey;
+use crate::memory::Memory;
 use crate::sd_jwt::Presentation;
 
 /// A proof that holds: this holder, for this audience and nonce, now, over this credential.
@@ -62,6 +63,7 @@ impl Proof {
     pub(crate) fn check(
         presentation: &Presentation<'_>,
         credential: &Credential,
+        memory: &mut Memory,
         challenge: &Challenge,
         trace: &mut Trace,
     ) -> Result<Option<Self>, Error> {
@@ -89,7 +91,7 @@ impl Proof {
         // Steps 5a and 5c: the key that the credential names, and the signature.
         let key = credential.holder_key()?;
         trace.passed(&[Code::HolderUnbound]);
-        if !jwt.verified_by(&key) {
+        if !jwt.verified_remembering(&key, memory) {
             return Err(Error::new(Code::HolderSignature, "the holder's signature does not verify"));
         }
         trace.passed(&[Code::HolderSignature]);

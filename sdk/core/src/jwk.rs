@@ -84,6 +84,10 @@ impl PublicKey {
         self.key.verifies(message, signature)
     }
 
+    pub(crate) fn precomputed(&self) -> es256::PrecomputedKey {
+        es256::PrecomputedKey::from(&self.key)
+    }
+
     /// Verifies an ECDSA signature over SHA-256 in the form that certificates have (RFC 5480, appendix A).
     #[cfg(feature = "certificates")]
     pub(crate) fn verifies_der(&self, message: &[u8], signature: &[u8]) -> bool {

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::encoding::{JsonError, base64, base64url, json};
 use crate::jwk::PublicKey;
+use crate::memory::Memory;
 use crate::trust::Signer;
 
 /// A JWS that was parsed. Nothing in it is to be believed before [`Jws::verified_by`] said yes.
@@ -55,6 +56,11 @@ impl<'a> Jws<'a> {
 
     pub(crate) fn verified_by(&self, key: &PublicKey) -> bool {
         key.verifies(self.signed.as_bytes(), &self.signature)
+    }
+
+    /// The same by a key that may verify often.
+    pub(crate) fn verified_remembering(&self, key: &PublicKey, memory: &mut Memory) -> bool {
+        memory.verifies(key, self.signed.as_bytes(), &self.signature)
     }
 }
 

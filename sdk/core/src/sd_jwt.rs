@@ -67,7 +67,7 @@ impl<'a> Presentation<'a> {
         let mut parts = parts.split('~');
         let hash = digest(hashed.as_bytes());
         let issuer_jwt = parts.next().unwrap_or_default();
-        let issued = match memory.recall(&hash, hashed.len()) {
+        let issued = match memory.recall(&hash) {
             Some(opened) => Issued::Known(opened),
             None => Issued::New(parse_jws(issuer_jwt, "issuer-signed JWT")?),
         };

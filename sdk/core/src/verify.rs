@@ -107,13 +107,13 @@ impl Verifier {
             return Err(Error::new(Code::TokenTooLarge, "the submission has too many bytes"));
         }
         if mdoc::is_response(vp_token) {
-            return self.documents(vp_token, challenge);
+            return self.documents(vp_token, challenge, memory);
         }
         if vp_token.trim_ascii_start().first() != Some(&b'{') {
             let error = || Error::new(Code::TokenMalformed, "the token is not text");
             let token = core::str::from_utf8(vp_token).map_err(|_| error())?;
             return match mdoc::response(token) {
-                Some(response) => self.documents(&response, challenge),
+                Some(response) => self.documents(&response, challenge, memory),
                 None => Ok([self.answer(None, token, challenge, memory)].into()),
             };
         }
@@ -156,7 +156,7 @@ impl Verifier {
 
     /// A bare `DeviceResponse`. Of several documents each answers the query for its type, which without a DCQL query has the
     /// type for its id.
-    fn documents(&self, response: &[u8], challenge: &Challenge) -> Result<Vec<Answer>, Error> {
+    fn documents(&self, response: &[u8], challenge: &Challenge, memory: &mut Memory) -> Result<Vec<Answer>, Error> {
         let documents = mdoc::documents(response)?;
         let mut query_ids = Vec::new();
         if documents.len() > 1 {
@@ -172,8 +172,8 @@ impl Verifier {
         let mut answers = Vec::new();
         for document in &documents {
             let mut trace = Trace::default();
-            let credential = mdoc::check(document, &self.trust, challenge, &mut trace);
-            let checked = credential.map(|(credential, proof)| self.later(credential, Some(proof), challenge));
+            let credential = mdoc::check(document, &self.trust, memory, challenge, &mut trace);
+            let checked = credential.map(|(credential, proof)| self.later(credential, Some(proof), challenge, memory));
             answers.push(Answer { query_id: query_ids.next(), checked, trace });
         }
         all_bound(answers)
@@ -200,25 +200,31 @@ impl Verifier {
                     let why = "the response has several documents, and one was asked for";
                     return Err(Error::new(Code::TokenUnexpected, why));
                 };
-                let (credential, proof) = mdoc::check(document, &self.trust, challenge, trace)?;
+                let (credential, proof) = mdoc::check(document, &self.trust, memory, challenge, trace)?;
                 (credential, Some(proof))
             }
             None => {
                 let presentation = Presentation::parse(token, memory, trace)?;
                 let credential = Credential::check(&presentation, memory, &self.trust, challenge, trace)?;
-                let proof = Proof::check(&presentation, &credential, challenge, trace)?;
+                let proof = Proof::check(&presentation, &credential, memory, challenge, trace)?;
                 (credential, proof)
             }
         };
-        Ok(self.later(credential, proof, challenge))
+        Ok(self.later(credential, proof, challenge, memory))
     }
 
     /// The checks after those of credential and proof.
-    fn later(&self, credential: Credential, mut proof: Option<Proof>, challenge: &Challenge) -> Checked {
+    fn later(
+        &self,
+        credential: Credential,
+        mut proof: Option<Proof>,
+        challenge: &Challenge,
+        memory: &mut Memory,
+    ) -> Checked {
         let mut later = Later::default();
         let (approval, evidence) = match (&proof, &credential.band) {
             (Some(proof), Some(band)) => {
-                let approval = Approval::check(proof, band, challenge, &mut later.approval);
+                let approval = Approval::check(proof, band, memory, challenge, &mut later.approval);
                 (approval, Evidence::check(proof, band, challenge, &mut later.evidence).map(Some))
             }
             _ => (Ok(None), Ok(None)),

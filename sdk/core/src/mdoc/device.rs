@@ -19,6 +19,7 @@ use crate::expected::Challenge;
 use crate::explain::Trace;
 use crate::holder::{Proof, claim_error, no_proof};
 use crate::limits::MAX_VALUES;
+use crate::memory::Memory;
 
 /// `alg` of HMAC 256/256 (RFC 9053, section 3.1).
 const HMAC_256: i64 = 5;
@@ -28,6 +29,7 @@ pub(super) fn check(
     document: &Document<'_>,
     mso: &Mso<'_, '_>,
     is_band: bool,
+    memory: &mut Memory,
     challenge: &Challenge,
     trace: &mut Trace,
 ) -> Result<Proof, Error> {
@@ -53,7 +55,7 @@ pub(super) fn check(
         signed.name_spaces_bytes.to_vec(),
     ]));
     let holds = match signed.is_mac {
-        false => signed.auth.verified_by(&device.key, &authentication),
+        false => signed.auth.verified_remembering(&device.key, &authentication, memory),
         true => {
             let key = session.reader_key.as_ref().ok_or_else(|| {
                 Error::new(Code::HolderReaderKey, "the proof is a MAC, and there is no reader's key to check it with")

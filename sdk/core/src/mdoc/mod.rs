@@ -23,6 +23,7 @@ use crate::error::{Code, Error};
 use crate::expected::Challenge;
 use crate::explain::Trace;
 use crate::holder::Proof;
+use crate::memory::Memory;
 use crate::trust::{Signer, Trust};
 use crate::x509;
 use mso::Mso;
@@ -46,6 +47,7 @@ pub(crate) fn response(token: &str) -> Option<Vec<u8>> {
 pub(crate) fn check(
     document: &Document<'_>,
     trust: &Trust,
+    memory: &mut Memory,
     challenge: &Challenge,
     trace: &mut Trace,
 ) -> Result<(Credential, Proof), Error> {
@@ -61,7 +63,7 @@ pub(crate) fn check(
     trace.passed(&[Code::IssuerUntrusted]);
     trace.passed(issuer.checks_of_keys());
     // Step 2: the signature.
-    if !issuer_auth.verified_by(&key, document.mso_bytes) {
+    if !issuer_auth.verified_remembering(&key, document.mso_bytes, memory) {
         return Err(Error::new(Code::IssuerSignature, "the issuer's signature does not verify"));
     }
     trace.passed(&[Code::IssuerSignature]);
@@ -104,6 +106,6 @@ pub(crate) fn check(
         expires: Some(info.valid_until),
         band,
     };
-    let proof = device::check(document, &mso, credential.band.is_some(), challenge, trace)?;
+    let proof = device::check(document, &mso, credential.band.is_some(), memory, challenge, trace)?;
     Ok((credential, proof))
 }

@@ -6,7 +6,7 @@ use p256::ecdsa::{Signature, VerifyingKey};
 use p256::elliptic_curve::point::AffineCoordinates as _;
 
 /// A public key.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Key(VerifyingKey);
 
 impl Key {
@@ -19,5 +19,14 @@ impl Key {
     /// Whether `signature`, r and s, 32 bytes each, is this key's.
     pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         Signature::from_slice(signature).is_ok_and(|signature| self.0.verify(message, &signature).is_ok())
+    }
+}
+
+/// p256 computes nothing beforehand.
+pub(crate) type PrecomputedKey = Key;
+
+impl From<&Self> for Key {
+    fn from(key: &Self) -> Self {
+        *key
     }
 }

@@ -8,6 +8,7 @@ use crate::error::{Code, Error};
 use crate::expected::{Binding, Challenge};
 use crate::explain::Trace;
 use crate::holder::Proof;
+use crate::memory::Memory;
 use crate::trust::Trust;
 
 /// There are none.
@@ -34,6 +35,7 @@ pub(crate) fn documents(_: &[u8]) -> Result<Vec<Document>, Error> {
 pub(crate) fn check(
     document: &Document,
     _: &Trust,
+    _: &mut Memory,
     _: &Challenge,
     _: &mut Trace,
 ) -> Result<(Credential, Proof), Error> {
