@@ -1,16 +1,25 @@
-//! Where a decision's time goes: processor time of the whole process, all of its threads, for one payment.
+//! Where a decision's time goes: processor time of the whole process, all of its threads, for one payment; and what follows
+//! on what while the caller waits.
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a benchmark fails by panicking")]
 
 #[path = "../tests/support/shop.rs"]
 mod shop;
 
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
-use bandpass::{Challenge, Plugin, Request, Requirements, Store, Verifier};
+use bandpass::{Challenge, Host, Plugin, Request, Requirements, Store, Verifier};
 use bandpass_roles::{Key, os_rng};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
-use shop::{NOW, SHOP, Shop, built, payment, settings};
+use shop::{Customer, NOW, SHOP, Shop, built, payment, settings};
+use tokio::runtime::Runtime;
+use tracing::Subscriber;
+use tracing::span::{Attributes, Id};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::{Context, SubscriberExt as _};
+use tracing_subscriber::registry::LookupSpan;
 
 const RUNS: usize = 1_000;
 
@@ -79,4 +88,52 @@ fn main() {
     row("of that: the receipt's signature", sign);
     row("of that: everything else", less(less(decide, verify), sign));
     row("of the latter: the policy in a fresh store, with its settings", less(policy, verify));
+    timeline(&executor, &host, &mut customer);
+}
+
+/// The host's own spans: name, and when each was opened and closed.
+#[derive(Clone, Default)]
+struct Spans(Arc<Mutex<Vec<(&'static str, Instant, Instant)>>>);
+
+impl<S: Subscriber + for<'s> LookupSpan<'s>> Layer<S> for Spans {
+    fn on_new_span(&self, _: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        context.span(id).expect("a span").extensions_mut().insert(Instant::now());
+    }
+
+    fn on_close(&self, id: Id, context: Context<'_, S>) {
+        let span = context.span(&id).expect("a span");
+        let opened = *span.extensions().get::<Instant>().expect("noted");
+        self.0.lock().expect("whole").push((span.name(), opened, Instant::now()));
+    }
+}
+
+/// When each part of a decision begins and ends, after the caller asked: the median of each.
+fn timeline(executor: &Runtime, host: &Host, customer: &mut Customer) {
+    let spans = Spans::default();
+    let subscriber = tracing_subscriber::registry().with(spans.clone());
+    tracing::subscriber::set_global_default(subscriber).expect("the only one");
+    let mut moments: BTreeMap<_, [Vec<u128>; 2]> = BTreeMap::new();
+    for _ in 0..RUNS {
+        let issued = executor.block_on(host.challenge(payment("35.00"), NOW)).expect("a challenge");
+        let token = customer.answer(&issued, "swk");
+        spans.0.lock().expect("whole").clear();
+        let asked = Instant::now();
+        executor.block_on(host.respond(&issued.id, token, NOW)).expect("decided");
+        let answered = ("receipt signed, answered", asked, Instant::now());
+        for (name, opened, closed) in spans.0.lock().expect("whole").drain(..).chain([answered]) {
+            let [begins, ends] = moments.entry(name).or_default();
+            begins.push((opened - asked).as_micros());
+            ends.push((closed - asked).as_micros());
+        }
+    }
+    let median = |mut moments: Vec<u128>| {
+        moments.sort_unstable();
+        moments[moments.len() / 2]
+    };
+    let mut rows = moments.into_iter().map(|(name, moments)| (moments.map(median), name)).collect::<Vec<_>>();
+    rows.sort_unstable_by_key(|([_, ends], _)| *ends);
+    println!("\n| one payment, median of {RUNS}, after it was asked for | begins | ends |\n|---|---|---|");
+    for ([begins, ends], name) in rows {
+        println!("| {name} | {begins} us | {ends} us |");
+    }
 }
