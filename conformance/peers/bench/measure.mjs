@@ -40,7 +40,7 @@ export async function measure({ createVerifier }, guest, vector, { rounds, milli
 
   const contenders = {
     "@bandpass/verifier": () => verifier.verify(token, asked),
-    "@bandpass/verifier, a credential that came before": () => remembering.verify(token, asked),
+    "@bandpass/verifier, credential and keys having come before": () => remembering.verify(token, asked),
     "@sd-jwt/sd-jwt-vc": () => peer.verify(token, { currentDate: now, skewSeconds: 60, keyBindingNonce: nonce }),
     "jose, one signature of the two": () => compactVerify(jwt, imported),
     "WebCrypto, the same": () => crypto.subtle.verify(ES256, imported, signature, signed),

@@ -69,7 +69,14 @@ impl Presentation {
     }
 
     pub(crate) fn contenders(&self, engine: &Engine, verifier: &[u8]) -> Result<Vec<Contender>> {
-        Ok(vec![self.native()?, self.component(engine, verifier)?, self.sd_jwt_rs()?, self.jsonwebtoken()?])
+        let component = Component::new(engine, verifier)?;
+        Ok(vec![
+            self.native()?,
+            self.component("the verifier component under wasmtime", &component, false)?,
+            self.component("the same, credential and keys having come before", &component, true)?,
+            self.sd_jwt_rs()?,
+            self.jsonwebtoken()?,
+        ])
     }
 
     fn native(&self) -> Result<Contender> {
@@ -82,7 +89,7 @@ impl Presentation {
         }))
     }
 
-    fn component(&self, engine: &Engine, verifier: &[u8]) -> Result<Contender> {
+    fn component(&self, name: &'static str, component: &Component, remembers: bool) -> Result<Contender> {
         let challenge = ComponentChallenge {
             binding: None,
             measured_distance_mm: None,
@@ -109,14 +116,16 @@ impl Presentation {
             age_at_least: None,
             same_holder_as: None,
         };
-        let mut store = Store::new(engine, ());
+        let mut store = Store::new(component.engine(), ());
         store.set_epoch_deadline(1);
-        let sdk = Sdk::instantiate(&mut store, &Component::new(engine, verifier)?, &Linker::new(engine))?;
+        let sdk = Sdk::instantiate(&mut store, component, &Linker::new(component.engine()))?;
         let setup = sdk.bandpass_sdk_setup().verifier();
         let opened = setup.call_open(&mut store, &self.trust)?.ok().context("a trust list")?;
-        setup.call_remember(&mut store, opened, 0)?;
+        if !remembers {
+            setup.call_remember(&mut store, opened, 0)?;
+        }
         let token = self.token.clone().into_bytes();
-        Ok(Contender::new("the verifier component under wasmtime", move || {
+        Ok(Contender::new(name, move || {
             let verification = sdk.bandpass_sdk_verification();
             let submission = sdk.bandpass_sdk_setup().verifier().call_submit(&mut store, opened, &token, &challenge)?;
             let verified = verification.submission().call_verify(&mut store, submission, "", &requirements)?;
