@@ -465,8 +465,8 @@ impl Host {
         let token_sha256 = digest(&vp_token);
         let challenge = match self.inner.at_hand.remove(&id) {
             // If it was answered elsewhere, settling finds that out.
-            Some((_, challenge)) => challenge,
-            None => {
+            Some((_, challenge)) if challenge.is_open(now).is_ok() => challenge,
+            _ => {
                 let keys = Keys::at(now).row(Table::Challenge, id.clone());
                 let challenge = self.transact(keys, move |rows| rows.get::<state::Challenge>(&id)).await?;
                 let Some(challenge) = challenge else { return Ok(Answer::refused(&state::unknown_challenge())) };

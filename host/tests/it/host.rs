@@ -3,12 +3,14 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use bandpass::{Capability, Error, Host, NewChallenge, Pin, Requirements, Store, digest, verify_audit};
+use bandpass::{
+    Capability, Error, Host, IssuedChallenge, NewChallenge, Pin, Requirements, Store, digest, verify_audit,
+};
 use bandpass_roles::{Key, os_rng};
 use base64ct::Encoding as _;
 use serde_json::{Map, Value, json};
 
-use crate::shop::{NOW, SHOP, Shop, built, daily, merchant, pay, payment, payment_of, said, settings};
+use crate::shop::{Customer, NOW, SHOP, Shop, built, daily, merchant, pay, payment, payment_of, said, settings};
 
 fn run<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().expect("an executor").block_on(work)
@@ -127,6 +129,39 @@ fn a_failing_token_leaves_the_challenge_open_five_times() {
         let third = host.challenge(payment("1.00"), NOW).await.expect("a challenge");
         let token = lin.answer(&third, "swk");
         assert_eq!(said(&host.respond(&third.id, token, NOW + 300).await.expect("answered")), "deny challenge.expired");
+    });
+}
+
+/// The host that handed a challenge out has it at hand as it was then.
+#[test]
+fn what_another_host_did_is_found_out_when_an_answer_is_put_down() {
+    let shop = Shop::new();
+    let (host, store) = open(&shop);
+    let other = shop.host(shop.config(&settings()), store);
+    let mut lin = shop.customer("lin");
+    run(async {
+        for later in [0, 1_000] {
+            let challenge = host.challenge(payment("35.00"), NOW).await.expect("a challenge");
+            let token = lin.answer(&challenge, "swk");
+            let paid = other.respond(&challenge.id, token.clone(), NOW).await.expect("decided");
+            assert_eq!(said(&paid), "allow limit.within");
+            assert_eq!(host.respond(&challenge.id, token, NOW + later).await.expect("decided"), paid);
+        }
+        let attempts: [fn(&mut Customer, &IssuedChallenge) -> Vec<u8>; 2] =
+            [|lin, challenge| lin.answer(challenge, "swk"), |_, _| b"x".to_vec()];
+        for attempt in attempts {
+            let challenge = host.challenge(payment("35.00"), NOW).await.expect("a challenge");
+            let token = lin.answer(&challenge, "swk");
+            let paid = other.respond(&challenge.id, token, NOW).await.expect("decided");
+            assert_eq!(said(&paid), "allow limit.within");
+            let refused = host.respond(&challenge.id, attempt(&mut lin, &challenge), NOW).await.expect("answered");
+            assert_eq!(said(&refused), "deny challenge.used");
+
+            let challenge = host.challenge(payment("35.00"), NOW).await.expect("a challenge");
+            other.decline(&challenge.id, "access_denied", NOW).await.expect("closed");
+            let refused = host.respond(&challenge.id, attempt(&mut lin, &challenge), NOW).await.expect("answered");
+            assert_eq!(said(&refused), "deny challenge.attempts");
+        }
     });
 }
 
