@@ -39,6 +39,8 @@ const DECISIONS: &str = "100000";
 const VERIFICATIONS: &str = "100000";
 /// Signatures that two implementations verify.
 const SIGNATURES: &str = "10000000";
+/// Most entries of a status list that a verifier holds.
+const ENTRIES: &str = "16777216";
 /// Purchases in the edge worker's soak.
 const PURCHASES: &str = "10000";
 /// Requests of each kind that are made up for the server.
@@ -210,6 +212,9 @@ pub(crate) fn soak(project: &Project, cpu_hours: f64, seed: Option<u32>) -> Resu
             run(cargo.envs(environment.iter().copied()))
         })?;
     }
+    logged("curves", &format!("status lists of up to {ENTRIES} entries"), &mut || {
+        run(project.cargo("bench").args(["--bench", "curves"]).env("BANDPASS_ENTRIES", ENTRIES))
+    })?;
     let what = format!("{VERIFICATIONS} verifications");
     logged("npm package", &what, &mut || npm::verify_for_long(project, VERIFICATIONS))?;
     let what = format!("{PURCHASES} purchases, 1 % trap");
