@@ -99,9 +99,11 @@ fn main() {
     timeline(&executor, &host, &mut customer);
 }
 
-/// The host's own spans: name, and when each was opened and closed.
+/// A span of the host's: its name, and when it was opened and closed.
+type Span = (&'static str, Instant, Instant);
+
 #[derive(Clone, Default)]
-struct Spans(Arc<Mutex<Vec<(&'static str, Instant, Instant)>>>);
+struct Spans(Arc<Mutex<Vec<Span>>>);
 
 impl<S: Subscriber + for<'s> LookupSpan<'s>> Layer<S> for Spans {
     fn on_new_span(&self, _: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
