@@ -9,12 +9,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use bandpass::{Challenge, Host, Plugin, Request, Requirements, Store, Verifier};
+use bandpass::{Challenge, Host, Requirements, Store, Verifier};
 use bandpass_roles::{Key, os_rng};
 use p256::ecdsa::signature::{Signer as _, Verifier as _};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
-use shop::{Customer, NOW, SHOP, Shop, built, payment, settings};
+use shop::{Customer, NOW, Shop, payment, settings};
 use tokio::runtime::Runtime;
 use tracing::Subscriber;
 use tracing::span::{Attributes, Id};
@@ -55,9 +55,6 @@ fn main() {
     let mut customer = shop.customer("lin");
     let mut verifier = Verifier::open(&shop.runtime, shop.config(&settings()).trust).expect("a verifier");
     verifier.update_status(shop.status_list(0).into_bytes(), NOW).expect("a status list");
-    let plugin = Plugin::load(&shop.runtime, &built("dist/plugins/retail-checkout.wasm")).expect("a plugin");
-    let (settings, request) =
-        (settings().to_string(), Request { now: NOW, merchant: SHOP.into(), context: "{}".into() });
     let key = Key::generate(&mut os_rng());
     let receipt =
         json!({"iss": "till-1", "jti": "x".repeat(22), "policies": ["x".repeat(64)], "verifier": "x".repeat(64)});
@@ -65,8 +62,7 @@ fn main() {
     let reference = p256::ecdsa::SigningKey::from_slice(&[7; 32]).expect("a key");
     let signature: p256::ecdsa::Signature = reference.sign(receipt.to_string().as_bytes());
 
-    let [mut asks, mut decides, mut verifies, mut policies, mut signs, mut references] =
-        [(); 6].map(|()| Times::default());
+    let [mut asks, mut decides, mut verifies, mut signs, mut references] = [(); 5].map(|()| Times::default());
     for _ in 0..RUNS {
         let issued = asks.add(|| executor.block_on(host.challenge(payment("35.00"), NOW))).expect("a challenge");
         let token = customer.answer(&issued, "swk");
@@ -76,7 +72,6 @@ fn main() {
             ..Challenge::new(issued.audience[0].clone(), issued.nonce.clone(), NOW)
         };
         verifies.add(|| verifier.verify(&token, &challenge, "band", &Requirements::default())).expect("verifies");
-        policies.add(|| plugin.decide(&mut verifier, &settings, &token, &challenge, &request));
         signs.add(|| key.sign(&json!({"alg": "ES256"}), &receipt));
         references
             .add(|| reference.verifying_key().verify(receipt.to_string().as_bytes(), &signature))
@@ -85,7 +80,7 @@ fn main() {
         assert_eq!(answer.decision(), "allow");
     }
     let (ask, decide, verify) = (asks.sorted(), decides.sorted(), verifies.sorted());
-    let (policy, sign, reference) = (policies.sorted(), signs.sorted(), references.sorted());
+    let (sign, reference) = (signs.sorted(), references.sorted());
     let row = |what: &str, [fastest, median]: [u128; 2]| println!("| {what} | {fastest} us | {median} us |");
     let less = |one: [u128; 2], other: [u128; 2]| [one[0].saturating_sub(other[0]), one[1].saturating_sub(other[1])];
     println!("| processor time of one payment, fastest and median of {RUNS} | fastest | median |\n|---|---|---|");
@@ -94,7 +89,6 @@ fn main() {
     row("of that: verification in the component, two signatures of a customer who came before", verify);
     row("of that: the receipt's signature", sign);
     row("of that: everything else", less(less(decide, verify), sign));
-    row("of the latter: the policy in a fresh store, with its settings", less(policy, verify));
     row("to compare: p256 verifies one signature natively", reference);
     timeline(&executor, &host, &mut customer);
 }

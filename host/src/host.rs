@@ -7,12 +7,11 @@ use std::time::Instant;
 
 use bandpass_core::Trust;
 use bandpass_roles::base64url;
-use quick_cache::Weighter;
-use quick_cache::sync::Cache;
 use serde_json::{Map, Value};
 
 use crate::access::Webhook;
 use crate::answer::{Answer, IssuedChallenge, NewChallenge, Remembered, Stage};
+use crate::at_hand::AtHand;
 use crate::bindings::policy::exports::bandpass::sdk::policy::Request;
 use crate::bindings::sdk::exports::bandpass::sdk::setup::{Challenge, StatusListInfo};
 use crate::bindings::sdk::exports::bandpass::sdk::verification::{Requirements, StatusState};
@@ -35,9 +34,6 @@ use crate::workers::{Inputs, Reply, Workers};
 
 /// Entries of the audit chain between two checkpoints.
 const CHECKPOINT_EVERY: u64 = 1_000;
-/// Challenges that are kept at hand, and their bytes. Whatever goes is read from the store.
-const AT_HAND: usize = 10_000;
-const AT_HAND_BYTES: u64 = 16 << 20;
 
 /// Hands out challenges, judges what wallets answer, and remembers both. Cheap to clone.
 ///
@@ -61,24 +57,9 @@ struct Inner {
     /// Sends webhooks, if anybody does.
     webhooks: RwLock<Weak<Queue>>,
     setup: RwLock<Arc<Setup>>,
-    /// Challenges as this host handed them out, each until its first answer. What became of one since is in the store only.
-    at_hand: Cache<String, Arc<state::Challenge>, Bytes>,
+    at_hand: AtHand,
     checkpointed: AtomicU64,
     meters: Arc<Meters>,
-}
-
-/// Weighs challenges by their texts, whose length only the merchant's policies bound.
-#[derive(Clone)]
-struct Bytes;
-
-impl Weighter<String, Arc<state::Challenge>> for Bytes {
-    fn weight(&self, _: &String, challenge: &Arc<state::Challenge>) -> u64 {
-        let Issued { audience, dcql, transaction_data, policies, context, .. } = &challenge.issued;
-        let texts = audience.iter().chain(transaction_data).chain(policies.iter().map(|policy| &policy.settings));
-        let bytes = texts.chain([dcql, context]).map(String::len).sum::<usize>();
-        // The rest is short.
-        u64::try_from(bytes).unwrap_or(u64::MAX).saturating_add(500)
-    }
 }
 
 /// What a host has done since it was opened.
@@ -122,7 +103,7 @@ impl Host {
                 refresh: RwLock::default(),
                 webhooks: RwLock::new(Weak::new()),
                 setup: RwLock::new(Arc::new(setup)),
-                at_hand: Cache::with_weighter(AT_HAND, AT_HAND_BYTES, Bytes),
+                at_hand: AtHand::new(),
                 checkpointed: AtomicU64::new(0),
                 meters: Arc::default(),
             }),
@@ -463,10 +444,10 @@ impl Host {
             Err(unknown) => return Ok(Answer::refused(&unknown)),
         };
         let token_sha256 = digest(&vp_token);
-        let challenge = match self.inner.at_hand.remove(&id) {
+        let challenge = match self.inner.at_hand.take(&id, now) {
             // If it was answered elsewhere, settling finds that out.
-            Some((_, challenge)) if challenge.is_open(now).is_ok() => challenge,
-            _ => {
+            Some(challenge) => challenge,
+            None => {
                 let keys = Keys::at(now).row(Table::Challenge, id.clone());
                 let challenge = self.transact(keys, move |rows| rows.get::<state::Challenge>(&id)).await?;
                 let Some(challenge) = challenge else { return Ok(Answer::refused(&state::unknown_challenge())) };
@@ -628,7 +609,7 @@ impl Host {
     /// What the merchant gets of a challenge that was put down. The host has it at hand when it is answered.
     fn handed_out(&self, challenge: Arc<state::Challenge>) -> IssuedChallenge {
         let handed_out = IssuedChallenge::from(&*challenge);
-        self.inner.at_hand.insert(challenge.id.clone(), challenge);
+        self.inner.at_hand.put(challenge);
         handed_out
     }
 

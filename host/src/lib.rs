@@ -14,6 +14,7 @@
 mod access;
 mod activate;
 mod answer;
+mod at_hand;
 mod audit;
 mod bindings;
 mod cache;

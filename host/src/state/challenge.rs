@@ -176,16 +176,15 @@ pub(crate) fn decline(rows: &mut Rows, chain: &str, id: &str, error: &str, now: 
     audit::append(rows, chain, now, "declined", &what).map(drop)
 }
 
-/// Counts an answer that failed. The last one that is allowed closes the challenge.
+/// Counts an answer that failed, if the challenge is open. The last one that is allowed closes it.
 pub(super) fn fail(
     rows: &mut Rows,
     chain: &str,
-    id: &str,
+    mut challenge: Unread,
     token_sha256: &str,
     code: &str,
     now: u64,
 ) -> Result<(), Error> {
-    let Some(mut challenge) = rows.get::<Unread>(id)? else { return Ok(()) };
     if challenge.is_open(now).is_ok() {
         challenge.attempts += 1;
         challenge.refusal = Some(code.into());
@@ -195,9 +194,12 @@ pub(super) fn fail(
         rows.put(&challenge)?;
     }
     let mut what = Map::new();
-    for (name, value) in
-        [("merchant", challenge.merchant.as_str()), ("challenge", id), ("token_sha256", token_sha256), ("reason", code)]
-    {
+    for (name, value) in [
+        ("merchant", challenge.merchant.as_str()),
+        ("challenge", &challenge.id),
+        ("token_sha256", token_sha256),
+        ("reason", code),
+    ] {
         what.insert(name.into(), value.into());
     }
     audit::append(rows, chain, now, "refused", &what).map(drop)

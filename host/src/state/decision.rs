@@ -211,7 +211,7 @@ pub(crate) enum Settled {
     Now(Box<Decision>, Option<Value>),
     /// This very token had been decided on before, with this decision.
     Before(String),
-    /// Nothing was decided: the challenge is not open, or a signature counter did not grow.
+    /// Nothing was decided: the token does not verify, the challenge is not open, or a signature counter did not grow.
     Refused(Error),
 }
 
@@ -236,7 +236,7 @@ pub(crate) fn settle(rows: &mut Rows, settlement: Settlement) -> Result<Settled,
     }
     if let Some(refused) = refused {
         caps::release(rows, &reservations)?;
-        challenge::fail(rows, &chain, &id, &token_sha256, refused.code(), now)?;
+        challenge::fail(rows, &chain, challenge, &token_sha256, refused.code(), now)?;
         return Ok(Settled::Refused(refused));
     }
     for counter in &settlement.counters {
@@ -330,7 +330,7 @@ pub(crate) fn refuse(
     if let Err(closed) = challenge.is_open(now) {
         return Ok(Settled::Refused(closed));
     }
-    challenge::fail(rows, chain, id, token_sha256, refusal.code(), now)?;
+    challenge::fail(rows, chain, challenge, token_sha256, refusal.code(), now)?;
     Ok(Settled::Refused(refusal))
 }
 
