@@ -497,12 +497,14 @@ impl Host {
             let _ = reply.send(settled);
         };
         let chain = setup.config.name.clone();
+        // Whoever comes next finds another thread.
+        let may_wait = self.inner.workers.has_spare();
         match judged {
             Judged::Refused(error) => {
                 let id = challenge.id.clone();
                 let keys = Keys::at(now).row(Table::Challenge, id.clone()).row(Table::Chain, chain.clone());
                 let refuse = move |rows: &mut _| state::refuse(rows, &chain, &id, &token_sha256, error, now);
-                self.inner.store.begin(keys, refuse, answer);
+                self.inner.store.begin(keys, refuse, answer, may_wait);
             }
             Judged::Decided { decision, proven, reservations } => {
                 self.tell_status_lists(&proven);
@@ -521,7 +523,7 @@ impl Host {
                     decision: challenge.id.clone(),
                 };
                 let keys = settlement.keys(&challenge.merchant);
-                self.inner.store.begin(keys, move |rows| state::settle(rows, settlement), answer);
+                self.inner.store.begin(keys, move |rows| state::settle(rows, settlement), answer, may_wait);
             }
         }
     }

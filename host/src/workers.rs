@@ -95,6 +95,11 @@ impl Queue {
         }
     }
 
+    fn has_spare(&self) -> bool {
+        let waiting = self.lock();
+        waiting.jobs.is_empty() && !waiting.idle.is_empty()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -146,6 +151,11 @@ impl Workers {
         let span = Span::current();
         self.queue.push(Box::new(move |verifier| span.in_scope(|| work(verifier, reply))))?;
         receiver.await.map_err(|_| Error::host(Code::HostRuntime, "the work was given up"))
+    }
+
+    /// Whether a thread waits for work.
+    pub(crate) fn has_spare(&self) -> bool {
+        self.queue.has_spare()
     }
 
     /// Changes what verifiers are given, from the next piece of work on.

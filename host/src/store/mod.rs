@@ -3,7 +3,7 @@
 //! What a decision changes is written once, as functions over [`Rows`]; a backend only loads and saves rows. A writer takes
 //! what waits, begins one transaction for all of it, loads every row that it names, runs each piece of work, and commits.
 //! Nobody hears of a result before the commit is durable. Work that is refused writes nothing, and harms no other in its
-//! group.
+//! group. A thread that may wait for the disk commits to `SQLite` by itself while nobody else writes, and wakes nobody.
 
 mod postgres;
 mod rows;
@@ -45,6 +45,8 @@ struct Writer {
     /// Both are there until this is dropped.
     queue: Option<mpsc::Sender<Box<dyn Work>>>,
     thread: Option<JoinHandle<()>>,
+    /// What it writes to, if others can do that meanwhile.
+    shared: Option<sqlite::Sqlite>,
 }
 
 impl Drop for Writer {
@@ -65,10 +67,9 @@ impl Store {
     pub fn open(location: &str) -> Result<Self, Error> {
         if let Some(url) = postgres::url(location) {
             let pool = postgres::pool(url)?;
-            return Self::start("bandpass-postgres", || postgres::Postgres::open(pool));
+            return Self::start("bandpass-postgres", None, || postgres::Postgres::open(pool));
         }
-        let path = Path::new(location).to_owned();
-        Self::start("bandpass-sqlite", move || std::future::ready(sqlite::Sqlite::in_file(&path)))
+        Self::sharing(sqlite::Sqlite::in_file(Path::new(location))?)
     }
 
     /// In memory, gone with the process.
@@ -76,7 +77,7 @@ impl Store {
     /// # Errors
     /// `host.store` if there is no memory for it.
     pub fn in_memory() -> Result<Self, Error> {
-        Self::start("bandpass-sqlite", || std::future::ready(sqlite::Sqlite::in_memory()))
+        Self::sharing(sqlite::Sqlite::in_memory()?)
     }
 
     /// Brings the database at this URL to the version that this program needs. Whoever opens a file has that done by the way.
@@ -93,9 +94,15 @@ impl Store {
         std::thread::scope(|scope| scope.spawn(migrate).join()).map_err(|_| gone())?
     }
 
+    fn sharing(database: sqlite::Sqlite) -> Result<Self, Error> {
+        let shared = Some(database.clone());
+        Self::start("bandpass-sqlite", shared, || std::future::ready(Ok(database)))
+    }
+
     /// The writer has a thread of its own with an executor on it, so that embedders need none.
     fn start<B: Backend, F: Future<Output = Result<B, Error>>>(
         name: &str,
+        shared: Option<sqlite::Sqlite>,
         open: impl FnOnce() -> F + Send + 'static,
     ) -> Result<Self, Error> {
         let (queue, waiting) = mpsc::channel(MAX_QUEUE);
@@ -117,7 +124,7 @@ impl Store {
         };
         let thread = std::thread::Builder::new().name(name.into()).spawn(writer).map_err(failed)?;
         is_open.recv().map_err(|_| gone())??;
-        Ok(Self { writer: Arc::new(Writer { queue: Some(queue), thread: Some(thread) }) })
+        Ok(Self { writer: Arc::new(Writer { queue: Some(queue), thread: Some(thread), shared }) })
     }
 
     fn queue(&self) -> Result<&mpsc::Sender<Box<dyn Work>>, Error> {
@@ -148,30 +155,38 @@ impl Store {
         work: impl FnOnce(&mut Rows) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let (reply, answer) = oneshot::channel();
-        self.begin(keys, work, move |done| drop(reply.send(done)));
+        self.begin(keys, work, move |done| drop(reply.send(done)), true);
         answer.blocking_recv().map_err(|_| gone())?
     }
 
-    /// The same for a thread without an executor that does not wait for it: `answer` is called on the writer's thread, and
-    /// must not keep it. It must not hold the last [`Store`] either, which would wait for itself.
+    /// The same for a thread without an executor that need not wait for it: `answer` is called on the writer's thread, and
+    /// must not keep it. It must not hold the last [`Store`] either, which would wait for itself. `may_wait`: whether this
+    /// thread may be kept until it is durable; then it does the work itself if it can.
     pub(crate) fn begin<T: Send + 'static>(
         &self,
         keys: Keys,
         work: impl FnOnce(&mut Rows) -> Result<T, Error> + Send + 'static,
         answer: impl FnOnce(Result<T, Error>) + Send + 'static,
+        may_wait: bool,
     ) {
         let storable = keys.check();
         let span = tracing::debug_span!("store");
-        let task = Task::boxed(keys, work, move |done| {
+        let mut task = Task::boxed(keys, work, move |done| {
             drop(span);
             answer(done);
         });
-        match storable.and_then(|()| self.queue()) {
-            Ok(queue) => match queue.blocking_send(task) {
-                Ok(()) => {}
-                Err(refused) => refused.0.reply(Err(gone())),
-            },
-            Err(error) => task.reply(Err(error)),
+        let queue = match storable.and_then(|()| self.queue()) {
+            Ok(queue) => queue,
+            Err(error) => return task.reply(Err(error)),
+        };
+        if may_wait && let Some(mut free) = self.writer.shared.as_ref().and_then(sqlite::Sqlite::free) {
+            let keys = task.take_keys();
+            let committed = noted(free.transact(&keys, |rows| run(rows, std::slice::from_mut(&mut task))));
+            drop(free);
+            return task.reply(committed);
+        }
+        if let Err(refused) = queue.blocking_send(task) {
+            refused.0.reply(Err(gone()));
         }
     }
 }
@@ -192,12 +207,10 @@ trait Backend: Sized + 'static {
     /// Whether it needs an executor with connections and timers.
     const CONNECTS: bool;
 
-    /// Begins a transaction in which nobody else changes what `keys` name, and loads that.
-    async fn begin(&mut self, keys: &Keys) -> Result<Rows, Error>;
-
-    /// Saves what changed and commits durably. Whatever goes wrong, nothing is left half done; but who loses the connection
-    /// while it commits can't tell whether it did.
-    async fn commit(&mut self, rows: &Rows) -> Result<(), Error>;
+    /// Loads what `keys` name, has `work` change it, and commits that durably, in a transaction in which nobody else changes
+    /// it. Whatever goes wrong, nothing is left half done; but who loses the connection while it commits can't tell whether
+    /// it did.
+    async fn transact(&mut self, keys: &Keys, work: impl FnOnce(&mut Rows)) -> Result<(), Error>;
 
     /// Removes at most [`PRUNED_AT_ONCE`] rows of each of [`Table::PRUNED`] that are due. Whether more may be.
     async fn prune(&mut self, now: u64) -> Result<bool, Error>;
@@ -209,10 +222,7 @@ async fn write<B: Backend>(mut backend: B, mut waiting: mpsc::Receiver<Box<dyn W
     let mut prune_at = Instant::now();
     while waiting.recv_many(&mut group, B::MAX_GROUP).await > 0 {
         let keys = group.iter_mut().fold(Keys::default(), |keys, work| keys.and(work.take_keys()));
-        let committed = commit(&mut backend, &keys, &mut group).await;
-        if let Err(error) = &committed {
-            tracing::error!("{error}");
-        }
+        let committed = noted(backend.transact(&keys, |rows| run(rows, &mut group)).await);
         for work in group.drain(..) {
             work.reply(committed.clone());
         }
@@ -228,15 +238,18 @@ async fn write<B: Backend>(mut backend: B, mut waiting: mpsc::Receiver<Box<dyn W
     }
 }
 
-async fn commit(backend: &mut impl Backend, keys: &Keys, group: &mut [Box<dyn Work>]) -> Result<(), Error> {
-    let mut rows = backend.begin(keys).await?;
+fn run(rows: &mut Rows, group: &mut [Box<dyn Work>]) {
     for work in group {
-        match work.run(&mut rows) {
+        match work.run(rows) {
             true => rows.keep(),
             false => rows.forget(),
         }
     }
-    backend.commit(&rows).await
+}
+
+/// A store that fails is told to whoever runs it, too.
+fn noted(committed: Result<(), Error>) -> Result<(), Error> {
+    committed.inspect_err(|error| tracing::error!("{error}"))
 }
 
 /// A piece of work that waits for its transaction.

@@ -44,7 +44,6 @@ const LIMITS: &str =
 /// A database on a server.
 pub(super) struct Postgres {
     pool: Pool,
-    transaction: Option<Transaction>,
 }
 
 /// A connection with a transaction open on it.
@@ -294,7 +293,13 @@ fn saving(rows: &Rows) -> Vec<Call<'_>> {
 impl Postgres {
     pub(super) async fn open(pool: Pool) -> Result<Self, Error> {
         drop(timeout(PATIENCE, connect(&pool)).await.map_err(|_| too_slow())??);
-        Ok(Self { pool, transaction: None })
+        Ok(Self { pool })
+    }
+
+    async fn begin(&self) -> Result<Transaction, Error> {
+        let deadline = Instant::now() + PATIENCE;
+        let client = timeout_at(deadline, connect(&self.pool)).await.map_err(|_| too_slow())??;
+        Ok(Transaction { client, deadline })
     }
 }
 
@@ -303,43 +308,31 @@ impl Backend for Postgres {
     const MAX_GROUP: usize = 64;
     const CONNECTS: bool = true;
 
-    async fn begin(&mut self, keys: &Keys) -> Result<Rows, Error> {
-        let deadline = Instant::now() + PATIENCE;
-        let client = timeout_at(deadline, connect(&self.pool)).await.map_err(|_| too_slow())??;
-        let transaction = Transaction { client, deadline };
-        let rows = transaction.run(loading(keys)).await;
-        let mut loaded = Rows::default();
-        let parsed = rows.and_then(|rows| {
+    async fn transact(&mut self, keys: &Keys, work: impl FnOnce(&mut Rows)) -> Result<(), Error> {
+        let transaction = self.begin().await?;
+        let done = async {
+            let mut rows = Rows::default();
             for table in Table::ALL {
-                keys.of(table).for_each(|key| loaded.load(table, key.to_owned(), None));
+                keys.of(table).for_each(|key| rows.load(table, key.to_owned(), None));
             }
-            rows.iter().try_for_each(|(reads, row)| load(&mut loaded, *reads, row).map_err(|error| failure(&error)))
-        });
-        match parsed {
-            Ok(()) => {
-                self.transaction = Some(transaction);
-                Ok(loaded)
+            for (reads, row) in transaction.run(loading(keys)).await? {
+                load(&mut rows, reads, &row).map_err(|error| failure(&error))?;
             }
-            Err(error) => Err(transaction.abandon(error)),
-        }
-    }
-
-    async fn commit(&mut self, rows: &Rows) -> Result<(), Error> {
-        let transaction = self.transaction.take().ok_or_else(|| failed("no transaction is open"))?;
-        let calls = match rows.unchanged() {
-            true => vec![call("ROLLBACK", vec![], Reads::Nothing)],
-            false => saving(rows),
+            work(&mut rows);
+            let calls = match rows.unchanged() {
+                true => vec![call("ROLLBACK", vec![], Reads::Nothing)],
+                false => saving(&rows),
+            };
+            transaction.run(calls).await
         };
-        match transaction.run(calls).await {
+        match done.await {
             Ok(_) => Ok(()),
             Err(error) => Err(transaction.abandon(error)),
         }
     }
 
     async fn prune(&mut self, now: u64) -> Result<bool, Error> {
-        let deadline = Instant::now() + PATIENCE;
-        let client = timeout_at(deadline, connect(&self.pool)).await.map_err(|_| too_slow())??;
-        let transaction = Transaction { client, deadline };
+        let transaction = self.begin().await?;
         let prune = |table| {
             let sql = format!(
                 "DELETE FROM {table} WHERE key IN (

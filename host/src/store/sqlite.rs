@@ -1,13 +1,14 @@
 //! Rows in a file.
 
 use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params};
 
 use super::{
-    AuditEntry, Backend, Keys, MAX_COUNT, Migration, PRUNED_AT_ONCE, Row, Rows, Table, failed, integer, is_current,
-    natural,
+    AuditEntry, Backend, Keys, MAX_COUNT, Migration, PRUNED_AT_ONCE, Row, Rows, Table, failed, gone, integer,
+    is_current, natural,
 };
 use crate::error::Error;
 
@@ -20,29 +21,58 @@ const MIGRATIONS: [&str; 3] = [
 /// Says in the file whose it is: `band`.
 const APPLICATION: u32 = 0x6261_6e64;
 /// Statements that stay prepared: more than there are.
-const STATEMENTS: usize = 64;
+const STATEMENTS: usize = 128;
 /// How long to wait for another process's transaction.
 const BUSY: Duration = Duration::from_secs(5);
 
 /// Between two tries, where SQLite doesn't wait by itself.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// A database in a file that processes of one machine may share.
+/// A database in a file that processes of one machine may share. Clones share one connection.
+#[derive(Clone, Debug)]
 pub(super) struct Sqlite {
-    database: Connection,
+    database: Arc<Mutex<Database>>,
 }
 
 impl Sqlite {
     pub(super) fn in_file(path: &Path) -> Result<Self, Error> {
-        Self::open(path).map(|(store, _)| store)
+        Database::open(path).map(|(database, _)| database.shared())
     }
 
     pub(super) fn in_memory() -> Result<Self, Error> {
-        Self::new(Connection::open_in_memory()).map(|(store, _)| store)
+        Database::new(Connection::open_in_memory()).map(|(database, _)| database.shared())
     }
 
     pub(super) fn migrate(path: &Path) -> Result<Migration, Error> {
-        Self::open(path).map(|(_, migration)| migration)
+        Database::open(path).map(|(_, migration)| migration)
+    }
+
+    /// The connection, if nobody uses it at the moment.
+    pub(super) fn free(&self) -> Option<MutexGuard<'_, Database>> {
+        self.database.try_lock().ok()
+    }
+
+    /// Whoever panicked may have left a transaction open.
+    fn lock(&self) -> Result<MutexGuard<'_, Database>, Error> {
+        self.database.lock().map_err(|_| gone())
+    }
+
+    /// As if the disk had room for no more.
+    #[cfg(test)]
+    pub(super) fn limit_pages(&self, pages: u32) {
+        let database = self.lock().expect("whole");
+        database.connection.pragma_update(None, "max_page_count", pages).expect("a limit");
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Database {
+    connection: Connection,
+}
+
+impl Database {
+    fn shared(self) -> Sqlite {
+        Sqlite { database: Arc::new(Mutex::new(self)) }
     }
 
     fn open(path: &Path) -> Result<(Self, Migration), Error> {
@@ -53,23 +83,23 @@ impl Sqlite {
     }
 
     fn new(database: rusqlite::Result<Connection>) -> Result<(Self, Migration), Error> {
-        let store = Self { database: database.map_err(failed)? };
-        store.database.set_prepared_statement_cache_capacity(STATEMENTS);
-        store.database.busy_timeout(BUSY).map_err(failed)?;
+        let store = Self { connection: database.map_err(failed)? };
+        store.connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        store.connection.busy_timeout(BUSY).map_err(failed)?;
         // Looked at before anything is written: it may be another program's.
         let from = store.version()?;
         // The log is synced at every commit, so that what was answered survives a loss of power.
         let durable = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL";
         let end = Instant::now() + BUSY;
         // SQLite doesn't wait by itself when another process is about to change the mode.
-        while let Err(error) = store.database.execute_batch(durable) {
+        while let Err(error) = store.connection.execute_batch(durable) {
             if error.sqlite_error_code() != Some(ErrorCode::DatabaseBusy) || Instant::now() > end {
                 return Err(failed(error));
             }
             std::thread::sleep(PAUSE);
         }
         if !is_current(from, MIGRATIONS.len())? {
-            store.database.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
+            store.connection.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
             store.upgrade()?;
         }
         let to = store.version()?;
@@ -80,7 +110,7 @@ impl Sqlite {
     fn version(&self) -> Result<u32, Error> {
         let sql = "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)
                        FROM pragma_application_id, pragma_user_version";
-        let row = self.database.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+        let row = self.connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
         match row.map_err(failed)? {
             (APPLICATION, version, _) => {
                 is_current(version, MIGRATIONS.len())?;
@@ -97,13 +127,18 @@ impl Sqlite {
         let migrations = MIGRATIONS.get(from..).unwrap_or_default().concat();
         let newest = MIGRATIONS.len();
         let end = format!("PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {newest}; COMMIT");
-        self.database.execute_batch(&(migrations + &end)).map_err(failed)
+        self.connection.execute_batch(&(migrations + &end)).map_err(failed)
     }
 
-    /// As if the disk had room for no more.
-    #[cfg(test)]
-    pub(super) fn limit_pages(&self, pages: u32) {
-        self.database.pragma_update(None, "max_page_count", pages).expect("a limit");
+    /// As [`Backend::transact`].
+    pub(super) fn transact(&mut self, keys: &Keys, work: impl FnOnce(&mut Rows)) -> Result<(), Error> {
+        // One that is only read would otherwise find out late that somebody else wrote.
+        let begun = self.connection.prepare_cached("BEGIN IMMEDIATE").and_then(|mut begin| begin.execute([]));
+        let done = begun.and_then(|_| self.load(keys)).and_then(|mut rows| {
+            work(&mut rows);
+            self.save(&rows)
+        });
+        done.or_else(|error| self.roll_back(error))
     }
 
     fn load(&self, keys: &Keys) -> rusqlite::Result<Rows> {
@@ -111,13 +146,13 @@ impl Sqlite {
         for table in Table::ALL {
             for key in keys.of(table) {
                 let sql = format!("SELECT value, parent, due FROM {} WHERE key = ?1", table.name());
-                let row = self.database.prepare_cached(&sql)?.query_row([key], |row| row_at(row, 0)).optional()?;
+                let row = self.connection.prepare_cached(&sql)?.query_row([key], |row| row_at(row, 0)).optional()?;
                 rows.load(table, key.to_owned(), row);
             }
         }
         for cap in keys.of(Table::Cap) {
             let due = "SELECT key, value, parent, due FROM reservation WHERE parent = ?1 AND due <= ?2";
-            let mut due = self.database.prepare_cached(due)?;
+            let mut due = self.connection.prepare_cached(due)?;
             let mut due = due.query(params![cap, integer(keys.now())])?;
             while let Some(row) = due.next()? {
                 rows.load(Table::Reservation, row.get(0)?, Some(row_at(row, 1)?));
@@ -126,7 +161,7 @@ impl Sqlite {
         for (table, limit) in keys.wants_due() {
             let due =
                 format!("SELECT key, value, parent, due FROM {} WHERE due <= ?1 ORDER BY due LIMIT ?2", table.name());
-            let mut due = self.database.prepare_cached(&due)?;
+            let mut due = self.connection.prepare_cached(&due)?;
             let mut due = due.query(params![integer(keys.now()), limit])?;
             while let Some(row) = due.next()? {
                 rows.load(table, row.get(0)?, Some(row_at(row, 1)?));
@@ -134,12 +169,12 @@ impl Sqlite {
         }
         for table in keys.wants_count() {
             let count = format!("SELECT count(*) FROM (SELECT due FROM {} LIMIT {MAX_COUNT})", table.name());
-            let count = self.database.prepare_cached(&count)?.query_row([], |row| row.get(0))?;
+            let count = self.connection.prepare_cached(&count)?.query_row([], |row| row.get(0))?;
             rows.load_count(table, natural(count));
         }
         for table in keys.wants_whole() {
             let whole = format!("SELECT key, value, parent, due FROM {}", table.name());
-            let mut whole = self.database.prepare_cached(&whole)?;
+            let mut whole = self.connection.prepare_cached(&whole)?;
             let mut whole = whole.query([])?;
             while let Some(row) = whole.next()? {
                 rows.load(table, row.get(0)?, Some(row_at(row, 1)?));
@@ -147,7 +182,7 @@ impl Sqlite {
         }
         for (table, parent) in keys.wants_parts() {
             let parts = format!("SELECT key, value, parent, due FROM {} WHERE parent = ?1", table.name());
-            let mut parts = self.database.prepare_cached(&parts)?;
+            let mut parts = self.connection.prepare_cached(&parts)?;
             let mut parts = parts.query([parent])?;
             while let Some(row) = parts.next()? {
                 rows.load(table, row.get(0)?, Some(row_at(row, 1)?));
@@ -156,7 +191,7 @@ impl Sqlite {
         for page in keys.pages() {
             let entries =
                 "SELECT chain, seq, entry, hash FROM audit WHERE chain = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
-            let mut entries = self.database.prepare_cached(entries)?;
+            let mut entries = self.connection.prepare_cached(entries)?;
             let mut entries = entries.query(params![page.chain, integer(page.after), page.limit])?;
             while let Some(row) = entries.next()? {
                 let (chain, seq, entry, hash) = (row.get(0)?, row.get::<_, i64>(1)?, row.get(2)?, row.get(3)?);
@@ -170,28 +205,35 @@ impl Sqlite {
         for (table, key, row) in rows.changes() {
             let name = table.name();
             match row {
+                // Indexes stay as they are.
+                Some(row) if rows.same_but_value(table, key, row) => self
+                    .connection
+                    .prepare_cached(&format!("UPDATE {name} SET value = ?2 WHERE key = ?1"))?
+                    .execute([key, &row.value])?,
                 Some(Row { value, parent, due }) => self
-                    .database
+                    .connection
                     .prepare_cached(&format!(
                         "INSERT INTO {name} (key, value, parent, due) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (key) DO
                          UPDATE SET value = excluded.value, parent = excluded.parent, due = excluded.due"
                     ))?
                     .execute(params![key, value, parent, due.map(integer)])?,
-                None => self.database.prepare_cached(&format!("DELETE FROM {name} WHERE key = ?1"))?.execute([key])?,
+                None => {
+                    self.connection.prepare_cached(&format!("DELETE FROM {name} WHERE key = ?1"))?.execute([key])?
+                }
             };
         }
         for AuditEntry { chain, seq, entry, hash } in rows.entries() {
             let insert = "INSERT INTO audit (chain, seq, entry, hash) VALUES (?1, ?2, ?3, ?4)";
-            self.database.prepare_cached(insert)?.execute(params![chain, integer(*seq), entry, hash])?;
+            self.connection.prepare_cached(insert)?.execute(params![chain, integer(*seq), entry, hash])?;
         }
-        self.database.prepare_cached("COMMIT")?.execute([])?;
+        self.connection.prepare_cached("COMMIT")?.execute([])?;
         Ok(())
     }
 
     /// Ends a transaction, if there is one, without a trace.
     fn roll_back<T>(&self, error: rusqlite::Error) -> Result<T, Error> {
-        if !self.database.is_autocommit() {
-            self.database.execute_batch("ROLLBACK").map_err(failed)?;
+        if !self.connection.is_autocommit() {
+            self.connection.execute_batch("ROLLBACK").map_err(failed)?;
         }
         Err(failed(error))
     }
@@ -201,23 +243,18 @@ impl Backend for Sqlite {
     const MAX_GROUP: usize = 256;
     const CONNECTS: bool = false;
 
-    async fn begin(&mut self, keys: &Keys) -> Result<Rows, Error> {
-        // One that is only read would otherwise find out late that somebody else wrote.
-        let begun = self.database.prepare_cached("BEGIN IMMEDIATE").and_then(|mut begin| begin.execute([]));
-        begun.and_then(|_| self.load(keys)).or_else(|error| self.roll_back(error))
-    }
-
-    async fn commit(&mut self, rows: &Rows) -> Result<(), Error> {
-        self.save(rows).or_else(|error| self.roll_back(error))
+    async fn transact(&mut self, keys: &Keys, work: impl FnOnce(&mut Rows)) -> Result<(), Error> {
+        self.lock()?.transact(keys, work)
     }
 
     async fn prune(&mut self, now: u64) -> Result<bool, Error> {
+        let database = self.lock()?;
         let mut more = false;
         for table in Table::PRUNED.map(Table::name) {
             let sql = format!(
                 "DELETE FROM {table} WHERE key IN (SELECT key FROM {table} WHERE due <= ?1 LIMIT {PRUNED_AT_ONCE})"
             );
-            let removed = self.database.execute(&sql, [integer(now)]).map_err(failed)?;
+            let removed = database.connection.execute(&sql, [integer(now)]).map_err(failed)?;
             more |= removed >= PRUNED_AT_ONCE;
         }
         Ok(more)

@@ -84,11 +84,11 @@ impl Place {
         let counter = begun.clone();
         let location = self.location();
         let store = match self {
-            Self::File(_) => Store::start("test", move || async move {
+            Self::File(_) => Store::start("test", None, move || async move {
                 let inner = sqlite::Sqlite::in_file(Path::new(&location))?;
                 Ok(Counted { inner, begun: counter })
             }),
-            Self::Database(_) => Store::start("test", move || async move {
+            Self::Database(_) => Store::start("test", None, move || async move {
                 let inner = postgres::Postgres::open(postgres::pool(&location)?).await?;
                 Ok(Counted { inner, begun: counter })
             }),
@@ -106,13 +106,9 @@ impl<B: Backend> Backend for Counted<B> {
     const MAX_GROUP: usize = B::MAX_GROUP;
     const CONNECTS: bool = B::CONNECTS;
 
-    async fn begin(&mut self, keys: &Keys) -> Result<Rows, Error> {
+    async fn transact(&mut self, keys: &Keys, work: impl FnOnce(&mut Rows)) -> Result<(), Error> {
         self.begun.fetch_add(1, Ordering::Relaxed);
-        self.inner.begin(keys).await
-    }
-
-    async fn commit(&mut self, rows: &Rows) -> Result<(), Error> {
-        self.inner.commit(rows).await
+        self.inner.transact(keys, work).await
     }
 
     async fn prune(&mut self, now: u64) -> Result<bool, Error> {
@@ -565,7 +561,7 @@ mod files {
             let inner = sqlite::Sqlite::in_file(Path::new(&location));
             inner.inspect(|inner| inner.limit_pages(40))
         };
-        let store = Store::start("test", move || std::future::ready(open())).expect("opens");
+        let store = Store::start("test", None, move || std::future::ready(open())).expect("opens");
         block_on(async {
             put(&store, thing::<1>("a", 1)).await.expect("written");
             let too_much = |rows: &mut Rows| {
