@@ -1,6 +1,5 @@
 //! The engine that guests run on.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -150,8 +149,5 @@ fn pool() -> InstanceAllocationStrategy {
 /// SHA-256 of a component in hexadecimal: what its publisher would state.
 #[must_use]
 pub fn digest(wasm: &[u8]) -> String {
-    Sha256::digest(wasm).iter().fold(String::with_capacity(64), |mut digest, byte| {
-        let _ = write!(digest, "{byte:02x}");
-        digest
-    })
+    base16ct::lower::encode_string(&Sha256::digest(wasm))
 }

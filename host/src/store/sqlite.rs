@@ -18,6 +18,8 @@ const MIGRATIONS: [&str; 3] = [
     include_str!("migrations/sqlite-2.sql"),
     include_str!("migrations/sqlite-3.sql"),
 ];
+const FLAGS: OpenFlags =
+    OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_CREATE).union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
 /// Says in the file whose it is: `band`.
 const APPLICATION: u32 = 0x6261_6e64;
 /// Statements that stay prepared: more than there are.
@@ -39,8 +41,11 @@ impl Sqlite {
         Database::open(path).map(|(database, _)| database.shared())
     }
 
+    /// As a file that is in memory: what SQLite itself calls an in-memory database keeps all pages in its cache, which a commit
+    /// may look through.
     pub(super) fn in_memory() -> Result<Self, Error> {
-        Database::new(Connection::open_in_memory()).map(|(database, _)| database.shared())
+        let database = Connection::open_with_flags("file:bandpass?vfs=memdb", FLAGS | OpenFlags::SQLITE_OPEN_URI);
+        Database::new(database).map(|(database, _)| database.shared())
     }
 
     pub(super) fn migrate(path: &Path) -> Result<Migration, Error> {
@@ -78,8 +83,7 @@ impl Database {
     fn open(path: &Path) -> Result<(Self, Migration), Error> {
         // No special names: `:memory:` and `file:` URIs would be files that nobody shares.
         let path = std::path::absolute(path).map_err(failed)?;
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        Self::new(Connection::open_with_flags(path, flags))
+        Self::new(Connection::open_with_flags(path, FLAGS))
     }
 
     fn new(database: rusqlite::Result<Connection>) -> Result<(Self, Migration), Error> {
