@@ -72,7 +72,7 @@ impl Store {
         Self::sharing(sqlite::Sqlite::in_file(Path::new(location))?)
     }
 
-    /// In memory, gone with the process.
+    /// In memory, gone with the process; 1 GiB at most.
     ///
     /// # Errors
     /// `host.store` if there is no memory for it.
@@ -159,9 +159,9 @@ impl Store {
         answer.blocking_recv().map_err(|_| gone())?
     }
 
-    /// The same for a thread without an executor that need not wait for it: `answer` is called on the writer's thread, and
-    /// must not keep it. It must not hold the last [`Store`] either, which would wait for itself. `may_wait`: whether this
-    /// thread may be kept until it is durable; then it does the work itself if it can.
+    /// The same for a thread without an executor that need not wait for it: `answer` is called on the writer's thread or on
+    /// this one, and must not keep it. It must not hold the last [`Store`] either, which would wait for itself. `may_wait`:
+    /// whether this thread may be kept until it is durable; then it commits by itself if nobody else writes.
     pub(crate) fn begin<T: Send + 'static>(
         &self,
         keys: Keys,

@@ -18,6 +18,7 @@ const MIGRATIONS: [&str; 3] = [
     include_str!("migrations/sqlite-2.sql"),
     include_str!("migrations/sqlite-3.sql"),
 ];
+/// What belongs to a connection is used by one thread at a time.
 const FLAGS: OpenFlags =
     OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_CREATE).union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
 /// Says in the file whose it is: `band`.
@@ -41,8 +42,8 @@ impl Sqlite {
         Database::open(path).map(|(database, _)| database.shared())
     }
 
-    /// As a file that is in memory: what SQLite itself calls an in-memory database keeps all pages in its cache, which a commit
-    /// may look through.
+    /// A file in memory, which no other connection sees: what `SQLite` calls an in-memory database keeps all of its pages in the
+    /// cache, and a commit may look through them.
     pub(super) fn in_memory() -> Result<Self, Error> {
         let database = Connection::open_with_flags("file:bandpass?vfs=memdb", FLAGS | OpenFlags::SQLITE_OPEN_URI);
         Database::new(database).map(|(database, _)| database.shared())
