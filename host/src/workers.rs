@@ -95,11 +95,6 @@ impl Queue {
         }
     }
 
-    fn has_spare(&self) -> bool {
-        let waiting = self.lock();
-        waiting.jobs.is_empty() && !waiting.idle.is_empty()
-    }
-
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -153,9 +148,10 @@ impl Workers {
         receiver.await.map_err(|_| Error::host(Code::HostRuntime, "the work was given up"))
     }
 
-    /// Whether a thread waits for work.
+    /// Whether a thread waits for work, and no work for a thread.
     pub(crate) fn has_spare(&self) -> bool {
-        self.queue.has_spare()
+        let waiting = self.queue.lock();
+        waiting.jobs.is_empty() && !waiting.idle.is_empty()
     }
 
     /// Changes what verifiers are given, from the next piece of work on.

@@ -277,7 +277,7 @@ impl Rows {
         self.kept.iter().map(|((table, key), row)| (*table, key.as_str(), row.as_ref()))
     }
 
-    /// For backends: of what is to be saved, rows that are there, and of which nothing but the value is new.
+    /// For backends: whether a row that is to be saved is there already, and nothing but its value is new.
     pub(super) fn same_but_value(&self, table: Table, key: &str, row: &Row) -> bool {
         let before = self.loaded.get(&(table, key.to_owned())).and_then(Option::as_ref);
         before.is_some_and(|before| before.parent == row.parent && before.due == row.due)

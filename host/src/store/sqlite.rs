@@ -71,6 +71,7 @@ impl Sqlite {
     }
 }
 
+/// A connection, while one thread has it.
 #[derive(Debug)]
 pub(super) struct Database {
     connection: Connection,

@@ -568,6 +568,15 @@ mod files {
     }
 
     #[test]
+    fn stores_in_memory_are_apart() {
+        let [one, other] = [(); 2].map(|()| Store::in_memory().expect("opens"));
+        block_on(put(&one, thing::<1>("a", 1))).expect("written");
+        assert!(block_on(get::<1>(&one, "a")).is_some());
+        assert_eq!(block_on(get::<1>(&other, "a")), None);
+        assert!(!Path::new("bandpass").is_file());
+    }
+
+    #[test]
     fn a_full_disk_leaves_nothing_half_done() {
         let place = Place::file();
         let location = place.location();
