@@ -35,7 +35,7 @@ pub(crate) struct BandOptions {
 #[derive(Args)]
 pub(crate) struct ReaderOptions {
     /// Thumbprint of the key of the band that is let in.
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     band: String,
     /// Ask for a deliberate act of the wearer.
     #[arg(long)]

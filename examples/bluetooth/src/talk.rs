@@ -24,7 +24,7 @@ pub fn be_tapped(
     getrandom::fill(&mut service).map_err(|error| anyhow!("{error}"))?;
     let band = Band::by_nfc(EphemeralKey::generate(&mut os_rng()), service);
     pipe.advertise(service, band.handover_select().context("a tap")?)?;
-    let (mut waiting, mut session, mut wrong) = (Some(band), None, None);
+    let (mut waiting, mut session, mut wrong, mut over) = (Some(band), None, None, false);
     let mut link = Link::new(Role::Band, 23)?;
     while let Some(frame) = pipe.next()? {
         let (characteristic, value) = match frame {
@@ -32,6 +32,8 @@ pub fn be_tapped(
                 link = Link::new(Role::Band, mtu)?;
                 continue;
             }
+            // The reader said this before it knew that the session is over.
+            Frame::Value(..) if over => continue,
             Frame::Value(characteristic, value) => (characteristic, value),
             Frame::Disconnected => break,
             Frame::Tapped(_) | Frame::Compare(_) => continue,
@@ -44,7 +46,9 @@ pub fn be_tapped(
         };
         match (heard, &mut session) {
             (Ok(Some(request)), Some(session)) => {
-                let message = match answer(session, &request)? {
+                let answer = answer(session, &request)?;
+                over = answer.is_none();
+                let message = match answer {
                     Some(shown) => session.seal(&shown)?,
                     None => session.terminate(),
                 };
@@ -52,7 +56,7 @@ pub fn be_tapped(
             }
             (Ok(_), _) => {}
             (Err(code), _) => {
-                wrong = Some(code);
+                (wrong, over) = (Some(code), true);
                 if let Some(reply) = code.reply() {
                     pipe.send(link.send(&reply)?)?;
                 }

@@ -18,7 +18,7 @@ const TAKEN: &[u8] = b"taken";
 #[derive(Args)]
 pub(crate) struct WristOptions {
     /// Thumbprint of the paired phone's key.
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     phone: String,
     /// Other numbers are shown, and the owner says so.
     #[arg(long)]
@@ -31,10 +31,10 @@ pub(crate) struct PhoneOptions {
     #[arg(long)]
     key: std::path::PathBuf,
     /// Thumbprint of the band's key.
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     band: String,
     /// What is paid: an entry of transaction data, as it was sent.
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     transaction_data: String,
 }
 

@@ -9,9 +9,10 @@ use serde_json::Value;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_bluetooth");
 
-/// A key in a file, and its thumbprint.
+/// A key in a file, and its thumbprint, which begins with a hyphen, as one in 64 does: a command line has to take it.
 fn key(folder: &Path, name: &str) -> (String, String) {
-    let key = Key::generate(&mut os_rng());
+    let keys = || Some(Key::generate(&mut os_rng()));
+    let key = std::iter::from_fn(keys).find(|key| key.thumbprint().starts_with('-')).expect("one in 64");
     let file = folder.join(name).display().to_string();
     std::fs::write(&file, key.to_private_jwk().to_string()).expect("written");
     (file, key.thumbprint())

@@ -24,7 +24,7 @@ pub(crate) struct Challenge {
     #[arg(long, value_name = "FILE", conflicts_with = "step_up")]
     context: Option<std::path::PathBuf>,
     /// Take up the step-up that this decision asked for.
-    #[arg(long, value_name = "DECISION")]
+    #[arg(long, value_name = "DECISION", allow_hyphen_values = true)]
     step_up: Option<String>,
 }
 

@@ -99,7 +99,7 @@ struct Bound {
     #[arg(long, value_name = "ORIGIN", requires = "nonce", conflicts_with_all = ["audience", "session_transcript"])]
     origin: Option<String>,
     /// Thumbprint (RFC 7638, base64url) of the key that the response was encrypted to, if it was.
-    #[arg(long, value_name = "JKT", conflicts_with_all = ["audience", "session_transcript"])]
+    #[arg(long, value_name = "JKT", allow_hyphen_values = true, conflicts_with_all = ["audience", "session_transcript"])]
     jwk_thumbprint: Option<String>,
     /// `SessionTranscriptBytes` of a proximity session: a file with the bytes.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["audience", "nonce"])]

@@ -120,12 +120,25 @@ fn verify_says_why_it_refuses() {
     assert!(for_people.stdout.starts_with("rejected: approval.missing: "), "{}", for_people.stdout);
 }
 
-/// base64url has `-` in it, first too.
+/// What is random is base64url, which begins with `-` once in 64 times.
 #[test]
-fn a_nonce_may_begin_with_a_hyphen() {
-    let trust = Desk::new("accept/all-disclosed").path("trust.json");
-    let ran = bandpass(&["verify", "--trust", text(&trust), "--audience", "a", "--nonce", "-0abc", "x"], b"");
-    assert_eq!(ran.code, 1, "no file, but no wrong usage either: {}", ran.stderr);
+fn what_is_random_may_begin_with_a_hyphen() {
+    let verify = ["verify", "--trust", "none", "--audience", "a", "x"];
+    let service = ["--config", "none", "--store", "none"];
+    let registry = ["--registry", "https://none.example"];
+    for (command, rest) in [
+        (&["verify", "--nonce", "-0abc"][..], &verify[1..]),
+        (&["verify", "--jwk-thumbprint", "-0abc", "--origin", "a", "--nonce", "b"], &["--trust", "none", "x"]),
+        (&["respond", "-0abc", "x"], &service),
+        (&["void", "--merchant", "a", "-0abc"], &service),
+        (&["challenge", "--merchant", "a", "--step-up", "-0abc"], &service),
+        (&["owner", "open", "--access-token", "t", "--band", "-0abc"], &[]),
+        (&["phone", "lost", "--band", "-0abc"], &registry),
+        (&["phone", "pair", "--nonce", "-0abc"], &registry),
+    ] {
+        let ran = bandpass(&[command, rest].concat(), b"");
+        assert_eq!(ran.code, 1, "no such file, but no wrong usage either: {command:?}: {}", ran.stderr);
+    }
 }
 
 #[test]
