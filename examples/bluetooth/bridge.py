@@ -35,6 +35,8 @@ from bumble.pairing import PairingConfig, PairingDelegate
 from bumble.transport.common import AsyncPipeSink
 
 SECONDS = 60
+# By how much a relay's disconnection comes later than what was sent.
+LAG = 0.1
 
 
 def characteristic_uuid(number):
@@ -214,7 +216,12 @@ class Relay:
         asyncio.ensure_future(self.other.send(number, value))
 
     def disconnected(self):
-        asyncio.ensure_future(self.other.disconnect())
+        asyncio.ensure_future(self.hang_up())
+
+    async def hang_up(self):
+        # What is on its way arrives before.
+        await asyncio.sleep(LAG)
+        await self.other.disconnect()
 
 
 async def run(options, commands):
